@@ -1,0 +1,1 @@
+"""Tables, codes, engines and migrations; knows nothing of lib or pages."""

@@ -1,0 +1,151 @@
+"""Engines and sessions. Readers and writers are apart: on SQLite writers BEGIN IMMEDIATE under a file lock."""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+ReadSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False, autoflush=False)
+"""Sessions that only read; on SQLite deferred, so that they never wait for a writer."""
+
+WriteSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False)
+"""Sessions that `perform` commits, and nobody else."""
+
+_state: dict[str, Any] = {}
+
+
+def configure(url: str, *, durable: bool = True) -> None:
+    """Point the house at a database: `sqlite:///FILE` or `postgresql+psycopg://...`.
+
+    `durable=False` (SQLite only) leaves out the flush to disk; for files that are thrown away when incomplete.
+    """
+    dispose()
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        reader = _sqlite_engine(url, durable=durable, immediate=False)
+        writer = _sqlite_engine(url, durable=durable, immediate=True)
+        _state["lock"] = _WriteLock(Path(f"{address.database}.writing"))
+    else:
+        reader = writer = create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=10,
+            connect_args={
+                "options": "-c timezone=UTC -c lock_timeout=8000 -c statement_timeout=60000",
+                "connect_timeout": 5,
+            },
+        )
+        _state["lock"] = None
+    _state.update(url=url, reader=reader, writer=writer)
+    ReadSession.configure(bind=reader)
+    WriteSession.configure(bind=writer)
+
+
+def dispose() -> None:
+    """Close all connections."""
+    for name in ("reader", "writer"):
+        engine = _state.pop(name, None)
+        if engine is not None:
+            engine.dispose()
+    lock = _state.pop("lock", None)
+    if lock is not None:
+        lock.close()
+
+
+def url() -> str:
+    return str(_state["url"])
+
+
+def reader() -> Engine:
+    engine: Engine = _state["reader"]
+    return engine
+
+
+def writer() -> Engine:
+    engine: Engine = _state["writer"]
+    return engine
+
+
+def is_sqlite() -> bool:
+    return reader().dialect.name == "sqlite"
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """One write transaction: commit at the end, roll back on any error. Only `perform` calls this."""
+    lock = _state["lock"]
+    if lock is None:
+        with WriteSession.begin() as session:
+            yield session
+        return
+    with lock, WriteSession.begin() as session:
+        yield session
+
+
+class _WriteLock:
+    """One writer at a time over threads and processes.
+
+    SQLite up to 3.51.2 can lose a commit when two commits or checkpoints meet; a lock beside the file also keeps
+    commands safe beside a running app.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.Lock()
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("ab")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._file is not None:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sqlite_engine(address: str, *, durable: bool, immediate: bool) -> Engine:
+    engine = create_engine(
+        address,
+        pool_size=5,
+        max_overflow=20,
+        connect_args={"check_same_thread": False, "timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-8192")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

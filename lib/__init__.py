@@ -1,0 +1,1 @@
+"""The rooms of the desk: each decides one part of the business."""

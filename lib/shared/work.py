@@ -1,0 +1,327 @@
+"""The two doors' inner side: `perform` runs an action in one transaction, `look` runs a query.
+
+`perform` holds the only commit in the house. It re-reads the actor, checks the permit, answers a repeated form
+instance with its first answer, chains the audit rows and gives the change number, both last before the commit.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from db import session as database
+from db.codes import ActorKind, Role
+from db.models.base import Base
+from db.models.people import AuditHead, AuditRow, Change, ChangeHead, IdempotencyKey, Person
+from lib.shared.errors import Refusal
+from lib.shared.settings import key as secret_key
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=Base)
+TRIES = 3
+KEY_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something: a person with roles, the system (jobs, commands) or a guest (public links)."""
+
+    kind: ActorKind
+    person_id: int | None = None
+    name: str = ""
+    roles: frozenset[Role] = field(default_factory=frozenset)
+    epoch: int = 0
+
+    @property
+    def label(self) -> str:
+        return (
+            f"person:{self.person_id}" if self.person_id is not None else f"{self.kind}:{self.name}"
+        )
+
+    def has(self, *roles: Role) -> bool:
+        """Whether the actor holds one of `roles`."""
+        return not self.roles.isdisjoint(roles)
+
+
+def system(name: str) -> Actor:
+    """The actor of jobs, imports, demo and commands."""
+    return Actor(ActorKind.SYSTEM, name=name)
+
+
+def guest(purpose: str) -> Actor:
+    """The actor behind a public link; the action itself checks the token."""
+    return Actor(ActorKind.GUEST, name=purpose)
+
+
+@dataclass(frozen=True)
+class Permit:
+    roles: frozenset[Role]
+    everyone: bool = False
+    guests: bool = False
+
+
+def permit(*roles: Role, everyone: bool = False, guests: bool = False) -> Callable[[T], T]:
+    """Who may run an action: holders of one of `roles`, every person, or guests. The system may always.
+
+    The permit is found again by `permit_of`; `./run access` derives its table from these.
+    """
+
+    def mark(action: T) -> T:
+        action.__dict__["permit"] = Permit(frozenset(roles), everyone, guests)
+        PERMITTED_ACTIONS[action_name(action)] = action
+        return action
+
+    return mark
+
+
+PERMITTED_ACTIONS: dict[str, Any] = {}
+"""Every action that was imported, by `room.verb_noun`."""
+
+
+def permit_of(action: Any) -> Permit:
+    """The permit of an action; an action without one is a bug."""
+    found: Permit = action.__dict__["permit"]
+    return found
+
+
+def action_name(action: Any) -> str:
+    """`tickets.close_ticket` for the function of that name in the room's actions."""
+    room = str(action.__module__).removeprefix("lib.").split(".")[0]
+    return f"{room}.{action.__name__}"
+
+
+class Work:
+    """What an action works with: the session, who acts, the instant, and what is to be recorded."""
+
+    def __init__(self, session: Session, actor: Actor, now: datetime) -> None:
+        self.session = session
+        self.actor = actor
+        self.now = now
+        self._records: list[dict[str, Any]] = []
+        self._touched: set[int] = set()
+
+    def get(self, model: type[Row], row_id: int, *, version: int | None = None) -> Row:
+        """The row by id. Refuses `not_found`, and `changed_meanwhile` when `version` is no longer the row's."""
+        row = self.session.get(model, row_id)
+        if row is None:
+            raise Refusal("not_found")
+        if version is not None and row.version != version:  # type: ignore[attr-defined]
+            raise Refusal("changed_meanwhile", subject=model.__tablename__, id=row_id)
+        return row
+
+    def record(self, action: str, subject: Base | None = None, **details: Any) -> None:
+        """Write an audit row with the commit: ids and codes only, never personal values."""
+        self._records.append({"action": action, "subject": subject, "details": details})
+
+    def touch_ticket(self, ticket_id: int) -> None:
+        """Announce the case on the live stream; 0 stands for people and settings."""
+        self._touched.add(ticket_id)
+
+    def close_books(self) -> int | None:
+        """Flush, then take the change number and chain the audit rows; called once, last before the commit.
+
+        Returns the change number, or None when nothing was touched.
+        """
+        self.session.flush()
+        if self._records:
+            self._chain_records()
+        if not self._touched:
+            return None
+        number: int | None = self.session.scalar(
+            update(ChangeHead)
+            .where(ChangeHead.id == 1)
+            .values(number=ChangeHead.number + 1)
+            .returning(ChangeHead.number)
+        )
+        assert number is not None
+        self.session.execute(
+            insert(Change),
+            [{"number": number, "ticket_id": touched} for touched in sorted(self._touched)],
+        )
+        if not database.is_sqlite():
+            self.session.execute(text("SELECT pg_notify('desk', :number)"), {"number": str(number)})
+        return number
+
+    def _chain_records(self) -> None:
+        # The update takes the head's row lock, so that two writers cannot chain onto one row.
+        self.session.execute(
+            update(AuditHead).where(AuditHead.id == 1).values(audit_id=AuditHead.audit_id)
+        )
+        head = self.session.execute(
+            select(AuditHead.audit_id, AuditHead.hash).where(AuditHead.id == 1)
+        ).one()
+        number, previous = head
+        rows = []
+        for record in self._records:
+            number += 1
+            subject = record["subject"]
+            row = {
+                "id": number,
+                "at": self.now,
+                "actor_kind": self.actor.kind,
+                "actor_id": self.actor.person_id,
+                "actor_name": "" if self.actor.person_id is not None else self.actor.name,
+                "action": record["action"],
+                "subject_kind": subject.__tablename__ if subject is not None else "",
+                "subject_id": getattr(subject, "id", None),
+                "details": record["details"],
+                "previous_hash": previous,
+            }
+            previous = row["hash"] = audit_hash(row)
+            rows.append(row)
+        self.session.execute(insert(AuditRow), rows)
+        self.session.execute(
+            update(AuditHead).where(AuditHead.id == 1).values(audit_id=number, hash=previous)
+        )
+
+
+def audit_hash(row: dict[str, Any]) -> str:
+    """The keyed hash of an audit row over all its values and the hash before (security 19)."""
+    told = [
+        row["id"],
+        row["at"].isoformat(),
+        str(row["actor_kind"]),
+        row["actor_id"],
+        row["actor_name"],
+        row["action"],
+        row["subject_kind"],
+        row["subject_id"],
+        row["details"],
+        row["previous_hash"],
+    ]
+    message = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str).encode()
+    return hmac.new(secret_key("audit"), message, hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a query works with. Who may see which row is decided in the query, from `actor`."""
+
+    session: Session
+    actor: Actor
+    now: datetime
+
+
+def look(query: Callable[..., T], *, actor: Actor, now: datetime, **arguments: Any) -> T:
+    """Run a query in a reading transaction."""
+    with database.ReadSession() as session:
+        return query(Look(session, actor, now), **arguments)
+
+
+def perform(
+    action: Callable[..., T],
+    *,
+    actor: Actor,
+    now: datetime,
+    key: str | None = None,
+    **arguments: Any,
+) -> T:
+    """Run one action in one transaction; the only commit in the house.
+
+    `key` is the idempotency key of a form instance: the same key answers with the first answer. Refuses
+    `no_longer_allowed`, `changed_meanwhile`, `key_reused` and whatever the action refuses.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            with database.writing() as session:
+                return _run(session, action, actor, now, key, arguments)
+        except StaleDataError:
+            raise Refusal("changed_meanwhile") from None
+        except IntegrityError:
+            # A race lost to a constraint: the next try sees the winner's row and answers or refuses by its own rule.
+            if attempt == TRIES:
+                raise
+        except OperationalError as error:
+            if attempt == TRIES or getattr(error.orig, "sqlstate", "") not in ("40001", "40P01"):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _run(
+    session: Session,
+    action: Callable[..., T],
+    actor: Actor,
+    now: datetime,
+    key: str | None,
+    arguments: dict[str, Any],
+) -> T:
+    actor = _fresh_actor(session, actor)
+    _check_permit(action, actor)
+    if key is not None:
+        told = _arguments_hash(arguments)
+        first = session.get(IdempotencyKey, key)
+        if first is not None and first.at > now - timedelta(days=KEY_DAYS):
+            same = (first.actor, first.action, first.arguments_hash) == (
+                actor.label,
+                action_name(action),
+                told,
+            )
+            if not same:
+                raise Refusal("key_reused")
+            answered: T = first.answer
+            return answered
+        if first is not None:
+            session.delete(first)
+            session.flush()
+    work = Work(session, actor, now)
+    answer = action(work, **arguments)
+    if key is not None:
+        session.add(
+            IdempotencyKey(
+                key=key,
+                actor=actor.label,
+                action=action_name(action),
+                arguments_hash=told,
+                answer=answer,
+                at=now,
+            )
+        )
+    work.close_books()
+    return answer
+
+
+def _fresh_actor(session: Session, actor: Actor) -> Actor:
+    if actor.kind is not ActorKind.PERSON:
+        return actor
+    person = session.get(Person, actor.person_id)
+    if person is None or not person.active or person.epoch != actor.epoch:
+        raise Refusal("no_longer_allowed")
+    return actor_of(person)
+
+
+def actor_of(person: Person) -> Actor:
+    """The actor that a person is now."""
+    roles = frozenset(held.role for held in person.roles)
+    return Actor(ActorKind.PERSON, person.id, person.name, roles, person.epoch)
+
+
+def _check_permit(action: Any, actor: Actor) -> None:
+    permitted = permit_of(action)
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    if actor.kind is ActorKind.GUEST:
+        if not permitted.guests:
+            raise Refusal("no_longer_allowed")
+        return
+    if not permitted.everyone and actor.roles.isdisjoint(permitted.roles):
+        raise Refusal("no_longer_allowed")
+
+
+def _arguments_hash(arguments: dict[str, Any]) -> str:
+    def plain(value: Any) -> str:
+        if isinstance(value, bytes):
+            return hashlib.sha256(value).hexdigest()
+        return repr(value)
+
+    message = json.dumps(arguments, sort_keys=True, ensure_ascii=False, default=plain).encode(
+        "utf-8", "surrogatepass"
+    )
+    return hashlib.sha256(message).hexdigest()
