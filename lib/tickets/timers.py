@@ -112,11 +112,15 @@ def overrun(timer: TimerState, calendar: WorkingCalendar, now: datetime) -> Over
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """From the receipt or a reopening to the first completion after it."""
+    """From the receipt or a reopening to the first completion after it.
+
+    pauses_from: the completion before; it ended every pause that was open then (rule 9).
+    """
 
     number: int
     started_at: datetime
     stopped_at: datetime | None
+    pauses_from: datetime | None = None
 
 
 def cycles(facts: Facts) -> Iterator[Cycle]:
@@ -124,15 +128,16 @@ def cycles(facts: Facts) -> Iterator[Cycle]:
 
     Of several completions in a cycle the earliest counts (rule 21); a reopening of an open case is none.
     """
-    number, started, stopped = 1, facts.received_at, None
+    number, started, before = 1, facts.received_at, None
+    stopped: datetime | None = None
     steps = [(at, False) for at in facts.completed] + [(at, True) for at in facts.reopened]
     for at, is_reopening in sorted(steps):
         if not is_reopening:
             stopped = stopped or at
         elif stopped:
-            yield Cycle(number, started, stopped)
-            number, started, stopped = number + 1, at, None
-    yield Cycle(number, started, stopped)
+            yield Cycle(number, started, stopped, before)
+            number, started, before, stopped = number + 1, at, stopped, None
+    yield Cycle(number, started, stopped, before)
 
 
 def _timer(
@@ -143,12 +148,12 @@ def _timer(
     ended_at: datetime | None,
     calendar: WorkingCalendar,
 ) -> TimerState:
-    if cycle.stopped_at:
-        phase, end = TimerPhase.STOPPED, cycle.stopped_at
-    elif ended_at:
+    end = cycle.stopped_at
+    phase = TimerPhase.STOPPED if end else TimerPhase.RUNNING
+    if end is None and ended_at is not None:
         phase, end = TimerPhase.CANCELLED, max(ended_at, cycle.started_at)
-    else:
-        phase, end = TimerPhase.RUNNING, None
+    if cycle.pauses_from is not None:
+        pauses = tuple(pause for pause in pauses if pause.started_at >= cycle.pauses_from)
     start = epoch(cycle.started_at)
     stop = None if end is None else epoch(end)
     begin = calendar.counted_until(start)
