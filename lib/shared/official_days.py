@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from pathlib import Path
 
-FACTS = Path(__file__).with_name("official_days.toml")
+from lib.shared.settings import ROOT
+
+FACTS = ROOT / "db" / "official_days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class OfficialDay:
 @cache
 def official_days() -> tuple[OfficialDay, ...]:
     """Every announced day by date; a day announced twice keeps the later year's word."""
-    years = tomllib.loads(FACTS.read_text(encoding="utf-8"))
+    years: dict[str, dict[str, dict[str, list[str]]]] = {}
+    for path in sorted(FACTS.glob("*.toml")):
+        years |= tomllib.loads(path.read_text(encoding="utf-8"))
     days = {
         on: OfficialDay(on, name, key == "off", int(year))
         for year, occasions in years.items()
