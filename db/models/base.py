@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Enum, MetaData
+from sqlalchemy import DateTime, Dialect, Enum, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -40,6 +40,11 @@ def code(kind: type[StrEnum], name: str | None = None) -> Enum:
         length=40,
         name=name or _snake(kind.__name__),
     )
+
+
+def where(condition: str) -> dict[str, Any]:
+    """Arguments that make an Index a partial one; queries must repeat the condition as a literal."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def _snake(name: str) -> str:

@@ -572,6 +572,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tickets_item_id"), ["item_id"], unique=False)
         batch_op.create_index("ix_tickets_received", ["received_at", "id"], unique=False)
         batch_op.create_index(
+            "ix_tickets_own_received",
+            ["received_at", "fault"],
+            unique=False,
+            sqlite_where=sa.text("source = ''"),
+            postgresql_where=sa.text("source = ''"),
+        )
+        batch_op.create_index(
+            "ix_tickets_own_closed",
+            ["closed_at"],
+            unique=False,
+            sqlite_where=sa.text("source = ''"),
+            postgresql_where=sa.text("source = ''"),
+        )
+        batch_op.create_index(
             batch_op.f("ix_tickets_technician_id"), ["technician_id"], unique=False
         )
 
@@ -675,6 +689,7 @@ def upgrade() -> None:
             sa.Enum(
                 "first_response",
                 "resolution",
+                "return_call",
                 name="due_kind",
                 native_enum=False,
                 create_constraint=True,
@@ -873,6 +888,7 @@ def upgrade() -> None:
             sa.Enum(
                 "first_response",
                 "resolution",
+                "return_call",
                 name="timer_kind",
                 native_enum=False,
                 create_constraint=True,
@@ -925,7 +941,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("timers", schema=None) as batch_op:
         batch_op.create_index("ix_timers_due", ["phase", "due_at"], unique=False)
-        batch_op.create_index("ix_timers_stopped", ["kind", "stopped_at"], unique=False)
+        batch_op.create_index(
+            "ix_timers_stopped", ["kind", "stopped_at", "due_at", "phase"], unique=False
+        )
+        batch_op.create_index("ix_timers_judged", ["kind", "due_at", "stopped_at"], unique=False)
 
     op.create_table(
         "visits",
