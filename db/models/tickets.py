@@ -46,7 +46,7 @@ class Ticket(Base):
         Index("ix_tickets_received", "received_at", "id"),
         # The desk's own cases for the reports: imported history costs these two nothing.
         Index("ix_tickets_own_received", "received_at", "fault", **where("source = ''")),
-        Index("ix_tickets_own_closed", "closed_at", **where("source = ''")),
+        Index("ix_tickets_own_closed", "closed_at", "status", **where("source = ''")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

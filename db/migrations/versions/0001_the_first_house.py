@@ -580,7 +580,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_tickets_own_closed",
-            ["closed_at"],
+            ["closed_at", "status"],
             unique=False,
             sqlite_where=sa.text("source = ''"),
             postgresql_where=sa.text("source = ''"),
