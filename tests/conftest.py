@@ -12,12 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from lib.doctor import find_chromium
 from tests import postgresql
 from tests.cast import Cast, hire_cast
+from tests.serving import Server, serving, staffed_copy
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browsing import Windows
 
 RUN_DIR = "CURTAINCALL_TEST_DIR"
 
@@ -67,8 +75,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, params, indirect=True, scope=scope)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick run has no PostgreSQL but for its smoke tests."""
+    """Mark what uses a server or a browser; the quick run has no PostgreSQL but for its smoke tests."""
+    for item in items:
+        wanted = set(getattr(item, "fixturenames", ()))
+        if wanted & {"server", "windows"}:
+            item.add_marker("web")
+        if wanted & {"windows", "chromium"}:
+            item.add_marker("browser")
     if config.getoption("databases") != "sqlite":
         return
     left_out = [
@@ -187,3 +202,40 @@ def now() -> datetime:
 def cast(database: str, now: datetime) -> Cast:
     """The small cast, hired into the fresh database."""
     return hire_cast(now)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real app on SQLite with the small cast (`tests.cast.PASSWORD`), one for the module."""
+    with locked("staffed"):
+        var_dir = staffed_copy(run_dir(), tmp_path_factory.mktemp("desk"))
+    with serving(var_dir, "--empty") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """One Chromium for the worker."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browsing import FLAGS
+
+    path = find_chromium()
+    assert path, "no Chromium: ./run test installs it or names the command"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def windows(chromium: "Browser", server: Server) -> Iterator["Windows"]:
+    """Browser windows on the real app; at the end: no console error, no request to a foreign host."""
+    from tests.browsing import Windows
+
+    opened = Windows(chromium, server.address)
+    try:
+        yield opened
+        opened.check()
+    finally:
+        opened.close()

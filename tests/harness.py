@@ -11,7 +11,7 @@ from lib import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKS = (
-    ("ruff format --check --quiet .",),
+    ("ruff format --check --output-format concise .",),
     ("ruff check .",),
     ("mypy", "lint-imports"),
 )
