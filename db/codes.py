@@ -110,6 +110,7 @@ class EventKind(StrEnum):
 class TimerKind(StrEnum):
     FIRST_RESPONSE = "first_response"
     RESOLUTION = "resolution"
+    RETURN_CALL = "return_call"
 
 
 class TimerPhase(StrEnum):

@@ -1,0 +1,596 @@
+"""Every verb that changes a case. Each adds facts; timers and the open list follow from the facts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from db.codes import (
+    Channel,
+    CoverageState,
+    EventKind,
+    FaultCode,
+    Priority,
+    ReturnCallResult,
+    ReturnCallState,
+    Role,
+    TicketStatus,
+    WaitingFor,
+)
+from db.models.customers import Contact, Customer, Site
+from db.models.items import Item
+from db.models.people import Counter, Person
+from db.models.tickets import (
+    NEVER_DUE,
+    QueueRow,
+    ReturnCall,
+    ReturnCallTry,
+    Ticket,
+    TicketEvent,
+    Timer,
+)
+from lib.coverage.rules import coverage_state
+from lib.shared.calendar import epoch
+from lib.shared.calendars import calendar_named
+from lib.shared.clock import SHANGHAI
+from lib.shared.errors import Refusal
+from lib.shared.work import Work, permit
+from lib.tickets import rules
+from lib.tickets.timers import TARGETS, Facts, TimerState, timers_of
+
+
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def open_ticket(
+    work: Work,
+    *,
+    customer_id: int,
+    contact_id: int | None,
+    site_id: int | None,
+    item_id: int | None,
+    channel: Channel,
+    received_at: datetime,
+    fault: FaultCode,
+    words: str,
+    priority: Priority,
+) -> int:
+    """Open a case with its number and timers (S-21 to S-23). Answers its id.
+
+    Refuses `received_in_future`, and `not_of_customer` for a contact, site or item of somebody else.
+    """
+    received_at = received_at.replace(microsecond=0)
+    rules.ensure_received_in_time(received_at, work.now)
+    _ensure_of_customer(work, customer_id, contact_id, site_id, item_id)
+    ticket = Ticket(
+        number=next_number(work),
+        status=TicketStatus.NEW,
+        priority=priority,
+        channel=channel,
+        fault=fault,
+        words=rules.ensure_readable(words.strip()),
+        customer_id=customer_id,
+        contact_id=contact_id,
+        site_id=site_id,
+        item_id=item_id,
+        coverage=_coverage(work, item_id, received_at),
+        owner_id=work.actor.person_id,
+        received_at=received_at,
+        entered_at=work.now,
+    )
+    work.session.add(ticket)
+    work.session.flush()
+    add_event(work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW)
+    work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
+    recompute(work, ticket)
+    return ticket.id
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR)
+def change_ticket(
+    work: Work,
+    *,
+    ticket_id: int,
+    version: int,
+    priority: Priority | None = None,
+    fault: FaultCode | None = None,
+    words: str | None = None,
+    contact_id: int | None = None,
+    site_id: int | None = None,
+    item_id: int | None = None,
+) -> None:
+    """Change what is told, what is None stays. Another item brings its own coverage at report time (W-01)."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    assert ticket.customer_id is not None
+    _ensure_of_customer(work, ticket.customer_id, contact_id, site_id, item_id)
+    wanted: dict[str, Any] = {
+        "priority": priority,
+        "fault": fault,
+        "words": None if words is None else rules.ensure_readable(words.strip()),
+        "contact_id": contact_id,
+        "site_id": site_id,
+        "item_id": item_id,
+    }
+    changed = {
+        name: value
+        for name, value in wanted.items()
+        if value is not None and getattr(ticket, name) != value
+    }
+    if not changed:
+        return
+    told = {
+        name: [getattr(ticket, name), value] for name, value in changed.items() if name != "words"
+    }
+    for name, value in changed.items():
+        setattr(ticket, name, value)
+    if "item_id" in changed:
+        ticket.coverage = _coverage(work, ticket.item_id, ticket.received_at)
+    add_event(work, ticket, EventKind.CHANGED, details={"fields": sorted(changed), "values": told})
+    work.record("ticket.changed", ticket, fields=sorted(changed))
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR)
+def take_ticket(work: Work, *, ticket_id: int, version: int) -> None:
+    """Make the actor the owner of the case."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    ticket.owner_id = work.actor.person_id
+    add_event(work, ticket, EventKind.CHANGED, details={"fields": ["owner_id"], "values": {}})
+    work.record("ticket.taken", ticket)
+    recompute(work, ticket)
+
+
+@permit(Role.DISPATCHER, Role.SUPERVISOR)
+def assign_technician(work: Work, *, ticket_id: int, version: int, technician_id: int) -> None:
+    """Name the technician who is responsible (S-23). Refuses `not_a_technician`."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    technician = ensure_technician(work, technician_id)
+    if ticket.status is TicketStatus.COMPLETED:
+        raise Refusal("move_not_allowed", status=ticket.status, to=TicketStatus.ASSIGNED)
+    ticket.technician_id = technician.id
+    to = TicketStatus.ASSIGNED if ticket.status is TicketStatus.NEW else ticket.status
+    _move(work, ticket, to, EventKind.ASSIGNED, details={"technician_id": technician.id})
+    work.record("ticket.assigned", ticket, technician_id=technician.id)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def log_contact(
+    work: Work, *, ticket_id: int, version: int, words: str, at: datetime | None = None
+) -> None:
+    """Record that a person spoke to the customer: the first one is the first response (rule 12).
+
+    `at` may be dated back to the receipt. Refuses `contact_out_of_time`.
+    """
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    _ensure_own_work(work, ticket)
+    at = (at or work.now).replace(microsecond=0)
+    if not ticket.received_at <= at <= work.now:
+        raise Refusal("contact_out_of_time")
+    first_steps = (TicketStatus.NEW, TicketStatus.ASSIGNED)
+    to = TicketStatus.CONTACTED if ticket.status in first_steps else ticket.status
+    _move(
+        work,
+        ticket,
+        to,
+        EventKind.CONTACTED,
+        at=at,
+        outbound=True,
+        words=rules.ensure_readable(words.strip()),
+    )
+    work.record("ticket.contacted", ticket, at=at.isoformat())
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def start_waiting(
+    work: Work, *, ticket_id: int, version: int | None, waiting_for: WaitingFor, words: str
+) -> None:
+    """Let the case wait for somebody, with a reason; some reasons pause the resolution (rule 9, Q-15)."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    if ticket.status is TicketStatus.WAITING:
+        if ticket.waiting_for is waiting_for:
+            raise Refusal("waits_already")
+        _end_waiting_fact(work, ticket)
+    else:
+        rules.ensure_can_move(ticket.status, TicketStatus.WAITING)
+    _ensure_own_work(work, ticket)
+    before = ticket.status
+    ticket.status = TicketStatus.WAITING
+    ticket.waiting_for = waiting_for
+    add_event(
+        work,
+        ticket,
+        EventKind.WAITING_STARTED,
+        from_status=before,
+        to_status=TicketStatus.WAITING,
+        waiting_for=waiting_for,
+        words=rules.ensure_words(words),
+    )
+    work.record("ticket.waiting_started", ticket, waiting_for=waiting_for)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def end_waiting(work: Work, *, ticket_id: int, version: int) -> None:
+    """Take the case out of waiting; it goes back to its technician, or to the unassigned."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    if ticket.status is not TicketStatus.WAITING:
+        raise Refusal("does_not_wait")
+    _ensure_own_work(work, ticket)
+    has_technician = ticket.technician_id is not None
+    _move(
+        work,
+        ticket,
+        TicketStatus.ASSIGNED if has_technician else TicketStatus.CONTACTED,
+        None,
+    )
+    work.record("ticket.waiting_ended", ticket)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: str) -> None:
+    """The fault is gone: stop the resolution and open the return call, due in one working day (S-25)."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_can_move(ticket.status, TicketStatus.COMPLETED)
+    _ensure_own_work(work, ticket)
+    _move(
+        work, ticket, TicketStatus.COMPLETED, EventKind.COMPLETED, words=rules.ensure_words(words)
+    )
+    ticket.completed_at = work.now
+    working = calendar_named(work.session).time
+    work.session.add(
+        ReturnCall(
+            ticket_id=ticket.id,
+            cycle=ticket.cycle,
+            state=ReturnCallState.OPEN,
+            opened_at=work.now,
+            due_at=working.due_after_working_days(work.now, 1),
+        )
+    )
+    work.record("ticket.completed", ticket, cycle=ticket.cycle)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def cancel_ticket(work: Work, *, ticket_id: int, version: int, words: str) -> None:
+    """End a case that needs no service, with a reason; a miss stays a miss (rule 18)."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_can_move(ticket.status, TicketStatus.CANCELLED)
+    _move(
+        work, ticket, TicketStatus.CANCELLED, EventKind.CANCELLED, words=rules.ensure_words(words)
+    )
+    ticket.closed_at = work.now
+    work.record("ticket.cancelled", ticket)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR, Role.SALES, Role.QUALITY)
+def add_note(work: Work, *, ticket_id: int, words: str) -> None:
+    """Add a note that colleagues read; no fact for any timer."""
+    ticket = work.get(Ticket, ticket_id)
+    _ensure_own_work(work, ticket)
+    add_event(work, ticket, EventKind.NOTE, words=rules.ensure_words(words))
+    work.record("ticket.note_added", ticket)
+    work.touch_ticket(ticket.id)
+
+
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def try_return_call(
+    work: Work, *, return_call_id: int, version: int, result: ReturnCallResult, words: str
+) -> dict[str, bool]:
+    """One try of the return call: it closes the case, reopens it, or stays open for another try (S-25).
+
+    Answers whether the case was `closed` or `reopened`. Refuses `return_call_ended`.
+    """
+    call = work.get(ReturnCall, return_call_id, version=version)
+    if call.state is not ReturnCallState.OPEN:
+        raise Refusal("return_call_ended")
+    ticket = work.get(Ticket, call.ticket_id)
+    call.tries += 1
+    told = rules.ensure_readable(words.strip())
+    work.session.add(
+        ReturnCallTry(
+            return_call_id=call.id,
+            at=work.now,
+            person_id=work.actor.person_id,
+            result=result,
+            words=told,
+        )
+    )
+    add_event(
+        work,
+        ticket,
+        EventKind.RETURN_CALL,
+        outbound=result is not ReturnCallResult.NO_ANSWER,
+        words=told,
+        details={"result": result, "try": call.tries},
+    )
+    closed = reopened = False
+    if rules.return_call_ends(result, call.tries):
+        call.ended_at = work.now
+        call.state = {
+            ReturnCallResult.DECLINED: ReturnCallState.DECLINED,
+            ReturnCallResult.NO_ANSWER: ReturnCallState.UNREACHED,
+        }.get(result, ReturnCallState.DONE)
+        if result is ReturnCallResult.NOT_FIXED:
+            _reopen(work, ticket)
+            reopened = True
+        else:
+            _move(work, ticket, TicketStatus.CLOSED, EventKind.CLOSED)
+            ticket.closed_at = work.now
+            work.record("ticket.closed", ticket, result=result)
+            closed = True
+    work.record("return_call.tried", call, result=result, tries=call.tries)
+    work.session.flush()
+    recompute(work, ticket)
+    return {"closed": closed, "reopened": reopened}
+
+
+def note_scheduled(
+    work: Work, ticket: Ticket, visit_id: int, technician_id: int, starts_at: datetime
+) -> None:
+    """A visit was planned or moved: the technician is responsible, the case is scheduled."""
+    if ticket.status not in (TicketStatus.SCHEDULED, TicketStatus.ON_SITE):
+        rules.ensure_can_move(ticket.status, TicketStatus.SCHEDULED)
+    ticket.technician_id = technician_id
+    to = ticket.status if ticket.status is TicketStatus.ON_SITE else TicketStatus.SCHEDULED
+    _move(
+        work,
+        ticket,
+        to,
+        EventKind.SCHEDULED,
+        details={
+            "visit_id": visit_id,
+            "technician_id": technician_id,
+            "starts_at": starts_at.isoformat(),
+        },
+    )
+    recompute(work, ticket)
+
+
+def note_visit_cancelled(work: Work, ticket: Ticket, visit_id: int) -> None:
+    """A visit fell away: a scheduled case goes back to its technician."""
+    back = ticket.status is TicketStatus.SCHEDULED
+    to = TicketStatus.ASSIGNED if back else ticket.status
+    _move(work, ticket, to, EventKind.VISIT_CANCELLED, details={"visit_id": visit_id})
+    recompute(work, ticket)
+
+
+def note_on_the_way(work: Work, ticket: Ticket, visit_id: int) -> None:
+    """The technician set out."""
+    add_event(work, ticket, EventKind.ON_THE_WAY, details={"visit_id": visit_id})
+    recompute(work, ticket)
+
+
+def note_arrived(work: Work, ticket: Ticket, visit_id: int) -> None:
+    """The technician is with the customer; as a contact by a person it also stops the first response."""
+    _move(
+        work,
+        ticket,
+        TicketStatus.ON_SITE,
+        EventKind.ARRIVED,
+        outbound=True,
+        details={"visit_id": visit_id},
+    )
+    recompute(work, ticket)
+
+
+def ensure_technician(work: Work, person_id: int) -> Person:
+    """The person, when active and a technician. Refuses `not_a_technician`."""
+    person = work.session.get(Person, person_id)
+    if (
+        person is None
+        or not person.active
+        or Role.TECHNICIAN not in {held.role for held in person.roles}
+    ):
+        raise Refusal("not_a_technician")
+    return person
+
+
+def next_number(work: Work) -> str:
+    """The next number CC-YYYY-NNNNNN of the year in Shanghai; a number is never given twice."""
+    year = work.now.astimezone(SHANGHAI).year
+    name = f"tickets-{year}"
+    value = work.session.scalar(
+        update(Counter)
+        .where(Counter.name == name)
+        .values(value=Counter.value + 1)
+        .returning(Counter.value)
+    )
+    if value is None:
+        # Two first cases of a year at once: the loser's key collides and `perform` runs it again.
+        value = 1
+        work.session.execute(insert(Counter).values(name=name, value=value))
+    return f"CC-{year}-{value:06d}"
+
+
+def add_event(
+    work: Work,
+    ticket: Ticket,
+    kind: EventKind,
+    *,
+    at: datetime | None = None,
+    from_status: TicketStatus | None = None,
+    to_status: TicketStatus | None = None,
+    waiting_for: WaitingFor | None = None,
+    outbound: bool = False,
+    words: str = "",
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write a fact on the timeline; `at` is when it happened, now unless told."""
+    work.session.add(
+        TicketEvent(
+            ticket_id=ticket.id,
+            cycle=ticket.cycle,
+            kind=kind,
+            at=at or work.now,
+            recorded_at=work.now,
+            actor_kind=work.actor.kind,
+            actor_id=work.actor.person_id,
+            from_status=from_status,
+            to_status=to_status,
+            waiting_for=waiting_for,
+            outbound=outbound,
+            words=words,
+            details=details or {},
+        )
+    )
+
+
+def recompute(work: Work, ticket: Ticket) -> None:
+    """Derive the timers and the open list's row of one case from its facts, and announce the case."""
+    work.session.flush()
+    calendar = calendar_named(work.session)
+    states = timers_of(facts_of_ticket(work, ticket), calendar.time)
+    stored = {
+        (timer.cycle, timer.kind): timer
+        for timer in work.session.scalars(select(Timer).where(Timer.ticket_id == ticket.id))
+    }
+    for state in states:
+        timer = stored.get((state.cycle, state.kind))
+        if timer is None:
+            timer = Timer(
+                ticket_id=ticket.id,
+                cycle=state.cycle,
+                kind=state.kind,
+                calendar_id=calendar.id,
+                calendar_version=calendar.version,
+                target_seconds=TARGETS[state.kind],
+            )
+            work.session.add(timer)
+        timer.started_at = state.started_at
+        timer.phase = state.phase
+        timer.due_at = state.due_at
+        timer.remaining_seconds = state.remaining_seconds
+        timer.stopped_at = state.stopped_at
+    _refresh_queue_row(work, ticket, states)
+    work.touch_ticket(ticket.id)
+
+
+def facts_of_ticket(work: Work, ticket: Ticket) -> Facts:
+    """The timers' facts of one case, from its events in the order they happened."""
+    rows = work.session.execute(
+        select(TicketEvent.kind, TicketEvent.at, TicketEvent.waiting_for, TicketEvent.outbound)
+        .where(TicketEvent.ticket_id == ticket.id)
+        .order_by(TicketEvent.at, TicketEvent.id)
+    )
+    return rules.facts_of(ticket.received_at, (rules.Fact(*row) for row in rows))
+
+
+def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> None:
+    if ticket.status in rules.ENDED_STATUSES:
+        work.session.execute(delete(QueueRow).where(QueueRow.ticket_id == ticket.id))
+        return
+    names = work.session.execute(
+        select(
+            select(Customer.name).where(Customer.id == ticket.customer_id).scalar_subquery(),
+            select(Contact.name).where(Contact.id == ticket.contact_id).scalar_subquery(),
+            select(Person.name).where(Person.id == ticket.technician_id).scalar_subquery(),
+            select(func.min(ReturnCall.due_at))
+            .where(ReturnCall.ticket_id == ticket.id, ReturnCall.state == ReturnCallState.OPEN)
+            .scalar_subquery(),
+        )
+    ).one()
+    due = rules.next_due(states, names[3])
+    row = work.session.get(QueueRow, ticket.id)
+    if row is None:
+        row = QueueRow(ticket_id=ticket.id, number=ticket.number)
+        work.session.add(row)
+    row.priority = ticket.priority
+    row.status = ticket.status
+    row.waiting_for = ticket.waiting_for
+    row.fault = ticket.fault
+    row.coverage = ticket.coverage
+    row.customer_id = ticket.customer_id
+    row.customer_name = names[0] or ""
+    row.contact_name = names[1] or ""
+    row.technician_id = ticket.technician_id
+    row.technician_name = names[2] or ""
+    row.owner_id = ticket.owner_id
+    row.received_at = epoch(ticket.received_at)
+    row.due_at = NEVER_DUE if due.due_at is None else epoch(due.due_at)
+    row.due_kind = due.kind
+    row.paused = due.paused
+    row.remaining_seconds = due.remaining_seconds
+    row.return_call_open = names[3] is not None
+    row.imported = bool(ticket.source)
+    row.version = ticket.version
+
+
+def _move(
+    work: Work,
+    ticket: Ticket,
+    to: TicketStatus,
+    kind: EventKind | None,
+    **facts: Any,
+) -> None:
+    """Bring the case to `to` with the event `kind` (None: the end of waiting is the event)."""
+    before = ticket.status
+    if to is not before:
+        rules.ensure_can_move(before, to)
+        if before is TicketStatus.WAITING:
+            _end_waiting_fact(work, ticket, to if kind is None else None)
+        ticket.status = to
+        ticket.waiting_for = None
+    if kind is not None:
+        add_event(work, ticket, kind, from_status=before, to_status=to, **facts)
+
+
+def _end_waiting_fact(work: Work, ticket: Ticket, to: TicketStatus | None = None) -> None:
+    add_event(
+        work,
+        ticket,
+        EventKind.WAITING_ENDED,
+        from_status=TicketStatus.WAITING,
+        to_status=to,
+        waiting_for=ticket.waiting_for,
+    )
+    # Facts are written one by one: the order of ids is the order of facts at the same second.
+    work.session.flush()
+
+
+def _reopen(work: Work, ticket: Ticket) -> None:
+    """Not fixed: a new cycle of the same case (rule 13)."""
+    ticket.cycle += 1
+    ticket.completed_at = None
+    to = TicketStatus.NEW if ticket.technician_id is None else TicketStatus.ASSIGNED
+    _move(work, ticket, to, EventKind.REOPENED)
+    work.record("ticket.reopened", ticket, cycle=ticket.cycle)
+
+
+def _ensure_own_work(work: Work, ticket: Ticket) -> None:
+    """One who is only a technician works on his own cases alone. Refuses `not_your_ticket`."""
+    desk = (Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR, Role.SALES, Role.QUALITY)
+    only_technician = work.actor.has(Role.TECHNICIAN) and not work.actor.has(*desk)
+    if only_technician and ticket.technician_id != work.actor.person_id:
+        raise Refusal("not_your_ticket")
+
+
+def _ensure_of_customer(
+    work: Work,
+    customer_id: int,
+    contact_id: int | None,
+    site_id: int | None,
+    item_id: int | None,
+) -> None:
+    work.get(Customer, customer_id)
+    if contact_id is not None and work.get(Contact, contact_id).customer_id != customer_id:
+        raise Refusal("not_of_customer")
+    if site_id is not None and work.get(Site, site_id).customer_id != customer_id:
+        raise Refusal("not_of_customer")
+    if item_id is not None:
+        site = work.get(Site, work.get(Item, item_id).site_id)
+        if site.customer_id != customer_id or site_id not in (None, site.id):
+            raise Refusal("not_of_customer")
+
+
+def _coverage(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
+    if item_id is None:
+        return CoverageState.UNKNOWN
+    item = work.get(Item, item_id)
+    reported_on = reported_at.astimezone(SHANGHAI).date()
+    return coverage_state(item.warranty_start_on, item.warranty_months, reported_on)
