@@ -125,7 +125,7 @@ def adjust_part(
     Refuses `reason_missing`, and `stock_moved` when stock is no longer what the counter saw.
     """
     rules.ensure_level(counted)
-    reason = rules.clean_line(reason, rules.REASON_LENGTH, "reason_missing")
+    reason = rules.clean_line(reason, rules.REASON_LENGTH, "stock_reason_missing")
     if counted == seen_on_hand:
         return None
     return _move(

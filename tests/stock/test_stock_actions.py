@@ -65,7 +65,7 @@ def test_a_count_sets_the_level_and_needs_a_reason(cast: Cast, now: datetime):
     part_id = a_part(now, on_hand=5)
     count = {"part_id": part_id, "seen_on_hand": 5, "counted": 3}
     refused = refusal_of(actions.adjust_part, cast.storekeeper, now, reason="  ", **count)
-    assert refused.key == "reason_missing"
+    assert refused.key == "stock_reason_missing"
     perform(actions.adjust_part, actor=cast.storekeeper, now=now, reason="stocktake", **count)
     assert levels(now) == {"MOTOR-1": 3}
 
