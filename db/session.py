@@ -59,6 +59,11 @@ def dispose() -> None:
         lock.close()
 
 
+def is_configured() -> bool:
+    """Whether `configure` has been called."""
+    return "reader" in _state
+
+
 def url() -> str:
     return str(_state["url"])
 

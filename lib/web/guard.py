@@ -22,6 +22,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from lib.people.sessions import SessionFacts
 from lib.shared.logs import log
+from lib.web.assets import address as asset
 from lib.web.session_cache import SessionCache
 
 SESSION_HEADER = b"x-desk-session"
@@ -380,7 +381,7 @@ class _IndexWriter:
             body = re.sub(rb"<noscript>.*?</noscript>", b"", body, count=1, flags=re.DOTALL)
             body = re.sub(rb'<link rel="service-desc"[^>]*>', b"", body, count=1)
             body = body.replace(b"<title>Streamlit</title>", b"<title>CurtainCall</title>", 1)
-            body = body.replace(b'href="./favicon.png"', b'href="/desk/icon.svg"', 1)
+            body = body.replace(b'href="./favicon.png"', f'href="{asset("icon.svg")}"'.encode(), 1)
             body = body.replace(b"<head>", b"<head>" + HEAD, 1)
             hashes = [
                 f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
@@ -396,4 +397,4 @@ class _IndexWriter:
         await self._send({"type": "http.response.body", "body": body})
 
 
-HEAD = b'<script src="/desk/boot.js"></script><link rel="stylesheet" href="/desk/desk.css">'
+HEAD = f'<script src="{asset("boot.js")}"></script><link rel="stylesheet" href="{asset("desk.css")}">'.encode()

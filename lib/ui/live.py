@@ -1,0 +1,39 @@
+"""Shows other people's changes within a second, on pages that are not the queue."""
+
+from collections.abc import Collection
+
+import streamlit as st
+
+from lib.tickets.live import board
+from lib.tickets.queue import read_change_number
+from lib.ui import doors
+from lib.ui.components import loader
+
+_refresher = st.components.v2.component(
+    "desk_refresher",
+    css='[class*="st-key-live-"] { display: none; }\n',
+    js=loader("refresher.js"),
+    isolate_styles=False,
+)
+
+
+def refresh_on_change(key: str, tickets: Collection[int] | None = None) -> None:
+    """Run the page, or the fragment it is called in, once more when one of `tickets` (None: any case) changes.
+
+    Call it before the page reads what it shows, so that a change in between is not missed; with a key of the form
+    "room.screen". An open page costs nothing while nobody changes anything.
+    """
+    number = doors.read(read_change_number)
+    remembered = f"live.{key}.token"
+    view = board.watch(
+        st.session_state.get(remembered),
+        session_id=doors.session_row() or 0,
+        tickets=tickets,
+        number=number,
+    )
+    st.session_state[remembered] = view.token
+    _refresher(
+        key=f"live-{key.replace('.', '-')}",
+        data={"token": view.token, "number": number, "stream": "/desk/live"},
+        on_changed_change=lambda: None,
+    )

@@ -1,0 +1,285 @@
+"""The event stream `/desk/live` and the one listener of this process that feeds it (live-queue protocol)."""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic, sleep
+from typing import Protocol
+
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from db import session as database
+from db.models.people import Change, ChangeHead
+from lib.people.sessions import SessionFacts, living_sessions
+from lib.shared import clock
+from lib.shared.calendar import epoch
+from lib.shared.logs import log
+from lib.shared.work import look, system
+from lib.tickets.live import Board, Stream, board
+from lib.tickets.queue import find_crossing, find_lines, tallies
+
+POLL_SECONDS = 0.05
+COLLECT_SECONDS = 0.06
+COMMENT_SECONDS = 20
+CHECK_SECONDS = 1.0
+MOST_AT_ONCE = 2_000
+LISTENER = system("live")
+
+
+async def stream_changes(request: Request) -> Response:
+    """Open the stream of a view: 403 without a ready session, 404 when the token is not this session's."""
+    facts: SessionFacts | None = request.scope.get("desk_session")
+    if facts is None or not facts.ready:
+        return _refused(403)
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+
+    def wake() -> None:
+        try:
+            loop.call_soon_threadsafe(woken.set)
+        except RuntimeError:  # the loop has closed: nobody is left to be woken
+            return
+
+    stream = board.open(
+        request.query_params.get("view", "")[:64],
+        session_id=facts.row_id,
+        since=_whole_number(request.query_params.get("since", "")),
+        wake=wake,
+    )
+    if stream is None:
+        return _refused(404)
+    return StreamingResponse(
+        _messages(stream, woken),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+def _refused(status: int) -> Response:
+    return PlainTextResponse("refused", status_code=status, headers={"cache-control": "no-store"})
+
+
+def _whole_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _server_milliseconds() -> int:
+    return int(clock.precise_now().timestamp() * 1000)
+
+
+async def _messages(stream: Stream, woken: asyncio.Event) -> AsyncIterator[str]:
+    try:
+        hello = {"t": "hello", "no": board.number, "now": _server_milliseconds()}
+        yield f"data: {json.dumps(hello)}\n\n"
+        spoke_at = monotonic()
+        while not stream.ended:
+            for message in stream.take():
+                yield f"data: {message}\n\n"
+            rest = COMMENT_SECONDS - (monotonic() - spoke_at)
+            if rest <= 0:
+                yield f": {_server_milliseconds()}\n\n"
+                spoke_at = monotonic()
+                continue
+            try:
+                await asyncio.wait_for(woken.wait(), rest)
+            except TimeoutError:
+                continue
+            woken.clear()
+    finally:
+        board.close(stream)
+
+
+routes = [Route("/desk/live", stream_changes, methods=["GET"])]
+
+
+class Bell(Protocol):
+    """Rings when the store may have changed."""
+
+    def wait(self, seconds: float) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class FileBell:
+    """SQLite: a connection of its own asks whether anybody else, in any process, has committed."""
+
+    def __init__(self, file: str) -> None:
+        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._version = self._read()
+
+    def _read(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def wait(self, seconds: float) -> bool:
+        sleep(seconds)
+        version = self._read()
+        changed, self._version = version != self._version, version
+        return changed
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class NotifyBell:
+    """PostgreSQL: listens to the channel on which every commit gives its number."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = psycopg.connect(address, autocommit=True, connect_timeout=5)
+        self._connection.execute("LISTEN desk")
+
+    def wait(self, seconds: float) -> bool:
+        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def make_bell() -> Bell:
+    """The bell of the configured database."""
+    address = make_url(database.url())
+    if address.get_backend_name() == "sqlite":
+        return FileBell(str(address.database))
+    plain = address.set(drivername="postgresql")
+    return NotifyBell(plain.render_as_string(hide_password=False))
+
+
+class Listener:
+    """Brings committed changes to the board: one thread, one query per batch of changed rows."""
+
+    def __init__(self, board: Board, make_bell: Callable[[], Bell] = make_bell) -> None:
+        self._board = board
+        self._make_bell = make_bell
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._checked_at = 0.0
+        self._crossed_at = 0
+        self._number: int | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+        self._board.end_all()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            bell: Bell | None = None
+            try:
+                bell = self._make_bell()
+                if self._number is None:
+                    self._number = self._head()
+                    self._board.start(self._number)
+                    self._crossed_at = epoch(clock.now())
+                self._listen(bell)
+            except Exception:  # noqa: BLE001 - whatever it was, the listener must come back
+                log.exception("live.listener_failed")
+                self._stopping.wait(1)
+            finally:
+                if bell is not None:
+                    bell.close()
+
+    def _head(self) -> int:
+        with database.ReadSession() as session:
+            return session.scalar(select(ChangeHead.number)) or 0
+
+    def _listen(self, bell: Bell) -> None:
+        self._bring()
+        while not self._stopping.is_set():
+            rang = bell.wait(POLL_SECONDS)
+            due = monotonic() - self._checked_at >= CHECK_SECONDS
+            if rang:
+                sleep(COLLECT_SECONDS)
+            if rang or due:
+                self._bring()
+            if rang or self._board.wanted.is_set():
+                self._board.wanted.clear()
+                self._catch_up()
+                due = True
+            if due:
+                self._look_around()
+
+    def _bring(self) -> None:
+        """Tell the board of all changes since the last time."""
+        while True:
+            with database.ReadSession() as session:
+                changes = self._changes(session, self._number or 0)
+                if not changes:
+                    return
+                ids = {ticket for _, ticket in changes if ticket}
+                self._board.remember(changes)
+                self._number = changes[-1][0]
+                if self._board.streams():
+                    lines = find_lines(session, ids)
+                    self._board.tell(ids, lines, epoch(clock.now()), self._number)
+
+    def _changes(self, session: Session, number: int) -> Sequence[tuple[int, int]]:
+        found = session.execute(
+            select(Change.number, Change.ticket_id)
+            .where(Change.number > number)
+            .order_by(Change.number)
+            .limit(MOST_AT_ONCE)
+        )
+        changes = [(at, ticket) for at, ticket in found]
+        if len(changes) == MOST_AT_ONCE and changes[0][0] != changes[-1][0]:
+            last = changes[-1][0]
+            changes = [change for change in changes if change[0] != last]
+        return changes
+
+    def _catch_up(self) -> None:
+        for token, since in self._board.behind().items():
+            changed = self._board.changed_since(since)
+            if changed is None or len(changed) > MOST_AT_ONCE:
+                self._board.lost(token)
+                continue
+            with database.ReadSession() as session:
+                lines = find_lines(session, changed)
+            self._board.replay(token, changed, lines, epoch(clock.now()))
+
+    def _look_around(self) -> None:
+        """Once a second and after each change: end dead sessions' streams, send counts, see what time has changed."""
+        streams = self._board.streams()
+        now = epoch(clock.now())
+        self._checked_at = monotonic()
+        if not streams:
+            self._crossed_at = now
+            return
+        self._end_dead(streams)
+        if all(stream.view.where is None for stream in streams):
+            return
+        number = self._number or 0
+        with database.ReadSession() as session:
+            tally = tallies.current(session, number, now)
+            lines = find_crossing(session, self._crossed_at, now) if now > self._crossed_at else {}
+        self._crossed_at = now
+        if lines:
+            self._board.tell(set(lines), lines, now, number)
+        self._board.tell_counts(tally, streams)
+
+    def _end_dead(self, streams: Sequence[Stream]) -> None:
+        ids = {stream.view.session_id for stream in streams}
+        alive = look(living_sessions, actor=LISTENER, now=clock.now(), row_ids=ids)
+        for stream in streams:
+            if stream.view.session_id not in alive:
+                stream.end()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[None]:
+    """Run the listener while the app runs."""
+    listener = Listener(board)
+    listener.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(listener.stop)
