@@ -1,0 +1,307 @@
+"""Which browser looks at which part of the queue, and what each must be told of a change.
+
+Kept in this process only: no database, no HTTP. Sessions register views while they render; the listener of the web
+room brings changes; every open stream gets patches for its own view (live-queue protocol in the README).
+"""
+
+import json
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from lib.tickets.queue import Key, QueueFilter, QueueLine, QueuePage, Tally, matches, sent
+
+RING_CHANGES = 10_000
+MOST_WAITING = 64
+MOST_VIEWS = 5_000
+VIEW_SECONDS = 900
+
+
+@dataclass(eq=False)
+class View:
+    """What one mounted component shows. A queue has `where`; a watch has `tickets` (None: all).
+
+    `session_id` is the row of the signed-in session, which belongs to one person only.
+    """
+
+    token: str
+    session_id: int
+    number: int
+    touched_at: float
+    where: QueueFilter | None = None
+    low: Key | None = None
+    high: Key | None = None
+    ids: set[int] = field(default_factory=set)
+    generation: int = 0
+    tickets: frozenset[int] | None = None
+    stream: "Stream | None" = None
+
+    def holds(self, line: QueueLine, now: int) -> bool:
+        """Whether the line belongs on this page of this view."""
+        if self.where is None or not matches(self.where, line, now):
+            return False
+        above = self.low is None or line.key > self.low
+        return above and (self.high is None or line.key < self.high)
+
+
+class Stream:
+    """Messages for one browser; `wake` is called from any thread when there is something to send or it has ended."""
+
+    def __init__(self, view: View, wake: Callable[[], None]) -> None:
+        self.view = view
+        self.ended = False
+        self._wake = wake
+        self._waiting: deque[str] = deque()
+        self._lock = threading.Lock()
+        self.counts: dict[str, int] | None = None
+
+    def offer(self, message: str) -> None:
+        """Queue a message; a browser that is too slow gets one `reset` instead of all that wait."""
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING:
+                self._waiting.clear()
+                message = RESET
+            self._waiting.append(message)
+        self._wake()
+
+    def take(self) -> list[str]:
+        """All waiting messages, in order."""
+        with self._lock:
+            taken = list(self._waiting)
+            self._waiting.clear()
+        return taken
+
+    def end(self) -> None:
+        self.ended = True
+        self._wake()
+
+
+RESET = json.dumps({"t": "reset"})
+
+
+class Board:
+    """The views of this process, the ring of the last changes, and the shared counts. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._views: dict[str, View] = {}
+        self._ring: deque[tuple[int, int]] = deque(maxlen=RING_CHANGES)
+        self._floor = 0
+        self._behind: dict[str, int] = {}
+        self.number = 0
+        self.wanted = threading.Event()
+
+    def start(self, number: int) -> None:
+        """Begin at a change number: what came before is not in the ring."""
+        with self._lock:
+            self._ring.clear()
+            self._floor = self.number = number
+
+    # Views, registered while a page renders.
+
+    def show_queue(self, token: str | None, *, session_id: int, page: QueuePage) -> View:
+        """Register or update the view of a queue; its stream stays open and catches up from the page's number."""
+        with self._lock:
+            view = self._view(token, session_id)
+            ids = {line.id for line in page.lines}
+            same = (view.where, view.low, view.high) == (page.where, page.low, page.high)
+            view.where, view.low, view.high, view.ids = page.where, page.low, page.high, ids
+            view.number = page.number
+            if not same:
+                view.generation += 1
+            if view.stream is not None:
+                view.stream.counts = None
+            self._catch_up(view, page.number)
+            return view
+
+    def watch(
+        self,
+        token: str | None,
+        *,
+        session_id: int,
+        tickets: Collection[int] | None,
+        number: int,
+    ) -> View:
+        """Register or update a watch on some tickets, or on all."""
+        with self._lock:
+            view = self._view(token, session_id)
+            view.tickets = None if tickets is None else frozenset(tickets)
+            view.number = number
+            self._catch_up(view, number)
+            return view
+
+    def _view(self, token: str | None, session_id: int) -> View:
+        view = self._views.get(token) if token else None
+        if view is not None and view.session_id != session_id:
+            view = None
+        if view is None:
+            self._forget_old()
+            view = View(secrets.token_urlsafe(16), session_id, 0, monotonic())
+            self._views[view.token] = view
+        view.touched_at = monotonic()
+        return view
+
+    def _forget_old(self) -> None:
+        oldest = monotonic() - VIEW_SECONDS
+        for token, view in list(self._views.items()):
+            if view.stream is None and view.touched_at < oldest:
+                del self._views[token]
+        if len(self._views) >= MOST_VIEWS:
+            idle = sorted(
+                (view for view in self._views.values() if view.stream is None),
+                key=lambda view: view.touched_at,
+            )
+            for view in idle[: MOST_VIEWS // 10]:
+                del self._views[view.token]
+
+    def _catch_up(self, view: View, since: int) -> None:
+        if view.stream is not None and since < self.number:
+            self._behind[view.token] = min(since, self._behind.get(view.token, since))
+            self.wanted.set()
+
+    # Streams, opened by the browser.
+
+    def open(
+        self,
+        token: str,
+        *,
+        session_id: int,
+        since: int,
+        wake: Callable[[], None],
+    ) -> Stream | None:
+        """Open the stream of a view, or None when the token is unknown or somebody else's."""
+        with self._lock:
+            view = self._views.get(token)
+            if view is None or view.session_id != session_id:
+                return None
+            if view.stream is not None:
+                view.stream.end()
+            stream = Stream(view, wake)
+            view.stream = stream
+            view.touched_at = monotonic()
+            if since < self._floor or since > self.number + RING_CHANGES:
+                stream.offer(RESET)
+            else:
+                self._catch_up(view, since)
+            self.wanted.set()
+            return stream
+
+    def close(self, stream: Stream) -> None:
+        with self._lock:
+            stream.ended = True
+            if stream.view.stream is stream:
+                stream.view.stream = None
+                stream.view.touched_at = monotonic()
+                self._behind.pop(stream.view.token, None)
+
+    def streams(self) -> list[Stream]:
+        """The open streams."""
+        with self._lock:
+            return [view.stream for view in self._views.values() if view.stream is not None]
+
+    def end_all(self) -> None:
+        for stream in self.streams():
+            stream.end()
+
+    # Changes, brought by the listener.
+
+    def changed_since(self, number: int) -> set[int] | None:
+        """The tickets changed after `number`, or None when the ring does not reach back that far."""
+        with self._lock:
+            if number < self._floor:
+                return None
+            return {ticket for at, ticket in self._ring if at > number}
+
+    def remember(self, changes: Sequence[tuple[int, int]]) -> None:
+        """Put (number, ticket) pairs, in order of number, into the ring."""
+        with self._lock:
+            for change in changes:
+                if len(self._ring) == RING_CHANGES:
+                    self._floor = self._ring[0][0]
+                self._ring.append(change)
+                self.number = max(self.number, change[0])
+
+    def behind(self) -> dict[str, int]:
+        """Views whose stream must catch up, by token, and from which number; each is named once."""
+        with self._lock:
+            behind, self._behind = self._behind, {}
+            return behind
+
+    def tell(
+        self, changed: Collection[int], lines: Mapping[int, QueueLine], now: int, number: int
+    ) -> None:
+        """Tell every open stream what the change of `changed` means for it; `lines` are those still open."""
+        encoded = {line.id: json.dumps(sent(line), ensure_ascii=False) for line in lines.values()}
+        with self._lock:
+            for stream in self.streams():
+                self._tell(stream, changed, lines, encoded, now, number, sure=False)
+
+    def replay(
+        self, token: str, changed: Collection[int], lines: Mapping[int, QueueLine], now: int
+    ) -> None:
+        """Tell one view all that changed since it was rendered or last connected."""
+        encoded = {line.id: json.dumps(sent(line), ensure_ascii=False) for line in lines.values()}
+        with self._lock:
+            view = self._views.get(token)
+            if view is not None and view.stream is not None:
+                self._tell(view.stream, changed, lines, encoded, now, self.number, sure=True)
+
+    def lost(self, token: str) -> None:
+        """The ring does not cover what this view missed."""
+        with self._lock:
+            view = self._views.get(token)
+            if view is not None and view.stream is not None:
+                view.stream.offer(RESET)
+
+    def _tell(
+        self,
+        stream: Stream,
+        changed: Collection[int],
+        lines: Mapping[int, QueueLine],
+        encoded: Mapping[int, str],
+        now: int,
+        number: int,
+        *,
+        sure: bool,
+    ) -> None:
+        view = stream.view
+        if view.where is None:
+            touched = changed if view.tickets is None else view.tickets.intersection(changed)
+            if any(ticket for ticket in touched):
+                stream.offer(json.dumps({"t": "touched", "no": number}))
+            return
+        stay: list[str] = []
+        gone: list[int] = []
+        for ticket in changed:
+            line = lines.get(ticket)
+            if line is not None and view.holds(line, now):
+                view.ids.add(ticket)
+                stay.append(encoded[ticket])
+            elif sure or ticket in view.ids:
+                view.ids.discard(ticket)
+                gone.append(ticket)
+        if stay or gone:
+            stream.offer(
+                f'{{"t":"patch","no":{number},"generation":{view.generation},'
+                f'"set":[{",".join(stay)}],"gone":{json.dumps(gone)}}}'
+            )
+
+    # Counts, shared by all sessions.
+
+    def tell_counts(self, tally: Tally, streams: Iterable[Stream] | None = None) -> None:
+        """Send each queue its counts when they differ from the last it got."""
+        for stream in self.streams() if streams is None else streams:
+            where = stream.view.where
+            if where is None:
+                continue
+            counts = tally.counts(where)
+            if counts != stream.counts:
+                stream.counts = counts
+                stream.offer(json.dumps({"t": "counts", "counts": counts}))
+
+
+board = Board()
+"""The board of this process."""

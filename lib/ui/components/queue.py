@@ -1,0 +1,163 @@
+"""The queue table: a page of open cases that ticks and changes in place, with its views, filters and paging."""
+
+from typing import Any
+
+import streamlit as st
+
+from db.codes import Priority, TicketStatus
+from lib.shared.assets import asset, words_asset
+from lib.tickets.live import board
+from lib.tickets.queue import (
+    NOBODY,
+    OPEN_STATUSES,
+    SENT_FIELDS,
+    Key,
+    QueueFilter,
+    QueuePage,
+    QueueView,
+    sent,
+)
+from lib.ui import doors
+from lib.ui.components import loader
+from lib.ui.labels import language
+
+COLUMNS = (
+    "priority",
+    "due",
+    "number",
+    "company",
+    "contact",
+    "fault",
+    "warranty",
+    "status",
+    "technician",
+)
+STRIP = (
+    QueueView.NEXT_BREACH,
+    QueueView.MINE,
+    QueueView.UNASSIGNED,
+    QueueView.WAITING_PARTS,
+    QueueView.RETURN_CALLS,
+    QueueView.ALL,
+)
+ASKABLE = ("view", "status", "priority", "technician", "q", "after", "before")
+LONGEST_VALUE = 60
+NEW = "new"
+
+_table = st.components.v2.component(
+    "desk_queue", html='<div class="queue"></div>\n', js=loader("queue.js")
+)
+
+
+def asked_filter() -> QueueFilter:
+    """The filter that the address of the page tells; what it does not know, it leaves out."""
+    asked = st.query_params
+    technician = asked.get("technician", "")
+    chosen = NOBODY if technician == "none" else _whole(technician)
+    return QueueFilter(
+        view=_code(QueueView, asked.get("view")) or QueueView.ALL,
+        status=_code(TicketStatus, asked.get("status")),
+        priority=_code(Priority, asked.get("priority")),
+        technician=chosen,
+        text=asked.get("q", "")[:LONGEST_VALUE],
+    )
+
+
+def asked_place(name: str) -> Key | None:
+    """The place `after` or `before` which the page lies, from its address, e.g. "1795500000.42"."""
+    due_at, _, ticket_id = st.query_params.get(name, "").partition(".")
+    due, ticket = _whole(due_at), _whole(ticket_id)
+    return None if due is None or ticket is None else (due, ticket)
+
+
+def show(key: str, page: QueuePage, *, may_enter: bool) -> str | None:
+    """Draw the table. Answers the id of the ticket to open, "new" for a new case, or None."""
+    remembered = f"{key}.token"
+    view = board.show_queue(
+        st.session_state.get(remembered), session_id=doors.session_row() or 0, page=page
+    )
+    st.session_state[remembered] = view.token
+    answer = _table(
+        key=key,
+        data={
+            "token": view.token,
+            "generation": view.generation,
+            "number": page.number,
+            "acknowledged": st.session_state.get(f"{key}.acknowledged", 0),
+            "columns": COLUMNS,
+            "fields": SENT_FIELDS,
+            "rows": [sent(line) for line in page.lines],
+            "counts": page.tally.counts(page.where),
+            "total": page.total,
+            "page": {"previous": _previous(page), "next": _next(page)},
+            "views": STRIP,
+            "where": _told(page.where),
+            "statuses": OPEN_STATUSES,
+            "priorities": list(Priority),
+            "technicians": page.technicians,
+            "may_enter": may_enter,
+            "ticket_page": "/tickets_detail",
+            "stream": "/desk/live",
+            "words": words_asset(language()).address,
+            "style": asset("queue.css").address,
+        },
+        on_request_change=lambda: _take_request(key),
+    )
+    request = answer.request
+    opened = request.get("open") if isinstance(request, dict) else None
+    if opened == NEW and may_enter:
+        return NEW
+    return opened if isinstance(opened, str) and _whole(opened) is not None else None
+
+
+def _take_request(key: str) -> None:
+    """Put what the table asks for into the address; nothing a browser sends is trusted."""
+    request: Any = st.session_state[key].get("request")
+    if not isinstance(request, dict):
+        return
+    serial = request.get("serial")
+    if isinstance(serial, int):
+        st.session_state[f"{key}.acknowledged"] = serial
+    where = request.get("where")
+    if not isinstance(where, dict):
+        return
+    wanted = {
+        name: value[:LONGEST_VALUE]
+        for name in ASKABLE
+        if isinstance(value := where.get(name), str) and value.strip() and value.isprintable()
+    }
+    if wanted.get("view") == QueueView.ALL:
+        del wanted["view"]
+    st.query_params.from_dict(wanted)
+
+
+def _told(where: QueueFilter) -> dict[str, str]:
+    nobody = where.technician == NOBODY
+    technician = "" if where.technician is None else str(where.technician)
+    return {
+        "view": where.view,
+        "status": where.status or "",
+        "priority": where.priority or "",
+        "technician": "none" if nobody else technician,
+        "q": st.query_params.get("q", "")[:LONGEST_VALUE],
+    }
+
+
+def _previous(page: QueuePage) -> str | None:
+    return _place(page.lines[0].key) if page.lines and page.low is not None else None
+
+
+def _next(page: QueuePage) -> str | None:
+    return _place(page.lines[-1].key) if page.lines and page.high is not None else None
+
+
+def _place(key: Key) -> str:
+    return f"{key[0]}.{key[1]}"
+
+
+def _code(kind: Any, value: str | None) -> Any:
+    return kind(value) if value in set(kind) else None
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
