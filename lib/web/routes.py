@@ -2,6 +2,13 @@
 
 from starlette.routing import BaseRoute
 
-from lib.web import assets, components, entrance, health, live
+from lib.web import assets, components, entrance, health, live, survey
 
-routes: list[BaseRoute] = [*health.routes, *entrance.routes, *live.routes, *components.routes, *assets.routes]
+routes: list[BaseRoute] = [
+    *health.routes,
+    *entrance.routes,
+    *live.routes,
+    *components.routes,
+    *assets.routes,
+    *survey.routes,
+]
