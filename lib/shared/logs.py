@@ -143,6 +143,9 @@ def configure_logs(level: int = logging.INFO) -> None:
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # Lines per request hold addresses of people and of links; the guarded figures count requests instead.
+    logging.getLogger("uvicorn.access").disabled = True
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("streamlit."):
             logging.getLogger(name).handlers[:] = []

@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const own = { method: "POST", headers: { "X-Desk": "1" }, credentials: "same-origin" };
-  const themeKey = `stActiveTheme-${location.pathname}-v2`;
   const warnedSeconds = 120;
 
   window.__streamlit = {
@@ -18,22 +17,37 @@
     },
   };
 
-  // Streamlit remembers the theme per address; the desk has one for all of them.
-  const chosen = localStorage.getItem("desk.theme");
-  if (chosen === "Light" || chosen === "Dark") localStorage.setItem(themeKey, JSON.stringify(chosen));
-
+  // Streamlit follows the browser's light or dark and listens for changes; a choice of the person stands in between.
+  const asked = "(prefers-color-scheme: dark)";
+  const browser = window.matchMedia.bind(window);
+  const system = browser(asked);
+  const listeners = new Set();
   const isDark = () => {
-    const now = localStorage.getItem("desk.theme");
-    return now ? now === "Dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const chosen = localStorage.getItem("desk.theme");
+    return chosen ? chosen === "dark" : system.matches;
   };
+  const tell = () => {
+    const event = { matches: isDark(), media: asked };
+    for (const listener of listeners) (listener.handleEvent || listener).call(listener, event);
+  };
+  const standIn = {
+    media: asked,
+    onchange: null,
+    get matches() {
+      return isDark();
+    },
+    addEventListener: (_type, listener) => listener && listeners.add(listener),
+    removeEventListener: (_type, listener) => listeners.delete(listener),
+    addListener: (listener) => listeners.add(listener),
+    removeListener: (listener) => listeners.delete(listener),
+    dispatchEvent: () => true,
+  };
+  window.matchMedia = (query) => (query === asked ? standIn : browser(query));
+  system.addEventListener("change", tell);
 
   function toggleTheme() {
-    const next = isDark() ? "Light" : "Dark";
-    localStorage.setItem("desk.theme", next);
-    localStorage.setItem(themeKey, JSON.stringify(next));
-    for (const themeName of [next, `Custom Theme ${next}`]) {
-      window.postMessage({ stCommVersion: 1, type: "SET_CUSTOM_THEME_CONFIG", themeName }, location.origin);
-    }
+    localStorage.setItem("desk.theme", isDark() ? "light" : "dark");
+    tell();
   }
 
   const used = new Set();
