@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent
 
 app = st.App(
     ROOT / "lib" / "ui" / "shell.py",
-    lifespan=lifespan.lifespan([live.listening]),
+    lifespan=lifespan.lifespan(st.get_option, [live.listening]),
     routes=routes.routes,
     middleware=wall.middleware(),
     on_script_error=report_script_error,

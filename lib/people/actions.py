@@ -31,8 +31,12 @@ def begin_sign_in(work: Work, *, login: str, address: str) -> dict[str, int | st
     if person is not None and not person.active:
         person = None
     waits = [
-        rules.waiting_until(_account_failures(work, account_key), free_tries=rules.ACCOUNT_FREE_TRIES),
-        rules.waiting_until(_address_failures(work, address_key), free_tries=rules.ADDRESS_FREE_TRIES),
+        rules.waiting_until(
+            _account_failures(work, account_key), free_tries=rules.ACCOUNT_FREE_TRIES
+        ),
+        rules.waiting_until(
+            _address_failures(work, address_key), free_tries=rules.ADDRESS_FREE_TRIES
+        ),
     ]
     until = max((wait for wait in waits if wait is not None), default=work.now)
     delayed = until > work.now
@@ -45,7 +49,9 @@ def begin_sign_in(work: Work, *, login: str, address: str) -> dict[str, int | st
     )
     work.session.add(attempt)
     work.session.flush()
-    work.record("sign_in.delayed" if delayed else "sign_in.tried", attempt, person_id=attempt.person_id)
+    work.record(
+        "sign_in.delayed" if delayed else "sign_in.tried", attempt, person_id=attempt.person_id
+    )
     wait = until - work.now
     return {
         "wait_seconds": max(1, int(wait.total_seconds())) if delayed else 0,

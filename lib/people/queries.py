@@ -95,7 +95,7 @@ def list_holders(look: Look, *, role: Role) -> list[Colleague]:
         .where(PersonRole.role == role, Person.active.is_(True))
         .order_by(Person.name, Person.id)
     )
-    return [Colleague(id, name) for id, name in rows]
+    return [Colleague(row.id, row.name) for row in rows]
 
 
 def names_of(look: Look, *, ids: Sequence[int]) -> dict[int, str]:

@@ -40,7 +40,9 @@ def hash_token(token: str) -> str:
 
 def keyed(value: str) -> str:
     """A login or an address as the attempts remember it: recognisable to us, readable to nobody."""
-    return hmac.new(key("sign_in"), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.new(
+        key("sign_in"), value.encode("utf-8", "surrogatepass"), hashlib.sha256
+    ).hexdigest()
 
 
 def idle_limit() -> timedelta:

@@ -80,7 +80,7 @@ def _looked(query: Callable[..., T], arguments: dict[str, Any]) -> T:
     row_id = session_row()
     if row_id is None:
         raise Refusal("signed_out")
-    return look(
+    answer: T = look(
         _as_person,
         actor=system("doors"),
         now=clock.now(),
@@ -88,9 +88,12 @@ def _looked(query: Callable[..., T], arguments: dict[str, Any]) -> T:
         query=query,
         arguments=arguments,
     )
+    return answer
 
 
-def _as_person(asked: Look, *, row_id: int, query: Callable[..., T], arguments: dict[str, Any]) -> T:
+def _as_person(
+    asked: Look, *, row_id: int, query: Callable[..., T], arguments: dict[str, Any]
+) -> T:
     facts = find_session_by_id(asked, row_id=row_id)
     _ensure_may_go_on(facts, query)
     assert facts is not None
@@ -118,7 +121,7 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
     except Refusal as refusal:
         st.session_state[REFUSAL] = refusal
         return None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - `failed` logs it
         st.session_state[REFUSAL] = failed(error, action_name(action))
         return None
     st.session_state.pop(REFUSAL, None)
@@ -183,7 +186,7 @@ def words_of(refusal: Refusal) -> str:
                 people_queries.find_last_change,
                 {"subject_kind": refusal.params["subject"], "subject_id": refusal.params["id"]},
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `failed` logs it
             failed(error, "doors.words_of")
             change = None
         if change is not None:
@@ -212,9 +215,9 @@ def _or_stop(ask: Callable[[], T]) -> T:
         return ask()
     except Refusal as refusal:
         _show(refusal)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - `failed` logs it
         _show(failed(error, "doors.read"))
-    st.stop()
+    return st.stop()
 
 
 def failed(error: BaseException, where: str) -> Refusal:

@@ -44,7 +44,9 @@ def when(instant: datetime | None, *, seconds: bool = False) -> str:
 def clock_time(instant: datetime | None) -> str:
     """An instant as hour and minute in Shanghai, "" for None."""
     return (
-        format_datetime(instant.astimezone(SHANGHAI), "HH:mm", locale=str(language())) if instant else ""
+        format_datetime(instant.astimezone(SHANGHAI), "HH:mm", locale=str(language()))
+        if instant
+        else ""
     )
 
 

@@ -61,7 +61,9 @@ MENU: tuple[Entry, ...] = (
         frozenset({R.STOREKEEPER, R.DISPATCHER, R.TECHNICIAN, R.SUPERVISOR, R.AUDITOR}),
         ":material/inventory_2:",
     ),
-    Entry("feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"),
+    Entry(
+        "feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"
+    ),
     Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
@@ -116,12 +118,12 @@ def first_page(roles: frozenset[Role]) -> str:
 
 def go(name: str, **query: str | int) -> NoReturn:
     """Open another page of the menu, with query parameters; not from a callback."""
-    st.switch_page(
-        entry(name).path, query_params={key: str(value) for key, value in query.items()}
-    )
+    st.switch_page(entry(name).path, query_params={key: str(value) for key, value in query.items()})
 
 
-def link(name: str, words: str | None = None, *, icon: str | None = None, **query: str | int) -> None:
+def link(
+    name: str, words: str | None = None, *, icon: str | None = None, **query: str | int
+) -> None:
     """A link to another page of the menu, with query parameters."""
     st.page_link(
         entry(name).path,

@@ -7,11 +7,12 @@ import streamlit as st
 from db.codes import Language
 from lib.people import actions
 from lib.people.sessions import SessionFacts
-from lib.ui import account_steps, doors, frame, menu, sign_in
+from lib.shared.settings import ROOT
+from lib.ui import account_steps, doors, menu, sign_in
 from lib.ui.labels import LANGUAGE_KEY, escape, label, language
 
 NAME = "CurtainCall"
-ICON = str(menu.ROOT / "lib" / "web" / "assets" / "icon.svg")
+ICON = str(ROOT / "lib" / "web" / "assets" / "icon.svg")
 KEPT_LANGUAGE = "shell.kept_language"
 
 FIRST_ADDRESS = "home"
@@ -51,7 +52,7 @@ def run() -> None:
 def _who() -> tuple[SessionFacts | None, str | None]:
     try:
         return doors.current(), None
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - `failed` logs it
         return None, doors.words_of(doors.failed(error, "shell"))
 
 
@@ -73,9 +74,7 @@ def _navigation(facts: SessionFacts | None) -> "st.Page":
         home = st.Page(_nothing, title=NAME, url_path=FIRST_ADDRESS, default=True)
         pages = [st.Page(each.path, title=NAME, url_path=each.name) for each in menu.registered()]
         return st.navigation([home, *pages], position="hidden")
-    home = st.Page(
-        _go_home, title=NAME, url_path=FIRST_ADDRESS, default=True, visibility="hidden"
-    )
+    home = st.Page(_go_home, title=NAME, url_path=FIRST_ADDRESS, default=True, visibility="hidden")
     pages = [
         st.Page(
             each.path,

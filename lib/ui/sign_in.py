@@ -1,7 +1,8 @@
 """The sign-in screen: an own form before streamlit-authenticator's check, with waiting times in front of it.
 
 The password check and nothing else is the authenticator's: its cookie, lock-out and forgotten-password parts were
-found unsafe (security 4). A good password gives a one-time code; the browser posts it to the route that sets the cookie.
+found unsafe (security 4). A good password gives a one-time code; the browser posts it to the route that sets the
+cookie.
 """
 
 from datetime import timedelta
@@ -54,7 +55,7 @@ def _try(login: str, password: str) -> None:
     except Refusal as refusal:
         st.error(doors.words_of(refusal), icon=":material/block:")
         return
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - `failed` logs it
         st.error(doors.words_of(doors.failed(error, "sign_in")), icon=":material/block:")
         return
     st.session_state[CODE] = code

@@ -149,7 +149,9 @@ def _set_cookie(request: Request, response: Response, token: str) -> None:
 
 
 def _plain(status: int, words: str) -> Response:
-    return JSONResponse({"answer": words}, status_code=status, headers={"cache-control": "no-store"})
+    return JSONResponse(
+        {"answer": words}, status_code=status, headers={"cache-control": "no-store"}
+    )
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,12 +35,22 @@ LANGUAGE_COOKIE = "desk_language"
 ANONYMOUS_FRAME_LIMIT = 64 * 1024
 """Bytes of a message that a socket without a session may send; the sign-in needs less than 4 KB."""
 
-SIGNED_IN_MESSAGES = frozenset({"rerun_script", "stop_script", "file_urls_request", "backend_operation_request"})
+SIGNED_IN_MESSAGES = frozenset(
+    {"rerun_script", "stop_script", "file_urls_request", "backend_operation_request"}
+)
 """What a signed-in socket may ask for. Clearing caches would hit everybody, so nobody may."""
 
 OPEN_PREFIXES = ("/static/", "/desk/", "/survey/", "/assets/")
 OPEN_PATHS = frozenset(
-    {"/healthz", "/metrics", "/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json", "/robots.txt"}
+    {
+        "/healthz",
+        "/metrics",
+        "/_stcore/health",
+        "/_stcore/host-config",
+        "/favicon.png",
+        "/manifest.json",
+        "/robots.txt",
+    }
 )
 """Addresses that decide for themselves who may read them, or that hold nothing but the front end."""
 
@@ -56,10 +67,14 @@ class GuardSettings:
     hosts: frozenset[str] = frozenset()
     proxies: tuple[str, ...] = ()
     behind_tls: bool = False
-    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = field(init=False, default=())
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = field(
+        init=False, default=()
+    )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "networks", tuple(ipaddress.ip_network(proxy) for proxy in self.proxies))
+        object.__setattr__(
+            self, "networks", tuple(ipaddress.ip_network(proxy) for proxy in self.proxies)
+        )
 
 
 class Guard:
@@ -87,7 +102,9 @@ class Guard:
         scope["desk_secure"], scope["desk_address"] = secure, address
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if not is_host_known(host, settings) or (origin is not None and not _is_same_origin(origin, host)):
+        if not is_host_known(host, settings) or (
+            origin is not None and not _is_same_origin(origin, host)
+        ):
             await _refuse(scope, receive, send, 403, "refused")
             return
         token = session_token(headers, secure=secure)
@@ -107,7 +124,12 @@ class Guard:
             await self._request(scope, receive, send, facts, headers)
 
     async def _request(
-        self, scope: Scope, receive: Receive, send: Send, facts: SessionFacts | None, headers: Headers
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        facts: SessionFacts | None,
+        headers: Headers,
     ) -> None:
         path, method = scope["path"], scope["method"]
         if path.startswith(NEVER_PREFIXES):
@@ -124,7 +146,12 @@ class Guard:
         await self.app(scope, receive, _with_security_headers(send, path))
 
     async def _socket(
-        self, scope: Scope, receive: Receive, send: Send, token: str | None, facts: SessionFacts | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        token: str | None,
+        facts: SessionFacts | None,
     ) -> None:
         if scope["path"] != "/_stcore/stream":
             await _refuse(scope, receive, send, 403, "refused")
@@ -173,7 +200,7 @@ def message_kind(frame: bytes | None) -> str | None:
     message = BackMsg()
     try:
         message.ParseFromString(frame)
-    except Exception:
+    except DecodeError:
         return None
     kind = message.WhichOneof("type")
     if kind == "backend_operation_request":
@@ -269,7 +296,11 @@ def _needs_session(scope: Scope) -> bool:
 def _with_identity(
     headers: Iterable[tuple[bytes, bytes]], facts: SessionFacts | None, address: str
 ) -> list[tuple[bytes, bytes]]:
-    kept = [(name, value) for name, value in headers if name.lower() not in {SESSION_HEADER, ADDRESS_HEADER}]
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in {SESSION_HEADER, ADDRESS_HEADER}
+    ]
     kept.append((ADDRESS_HEADER, address.encode("latin-1", "replace")))
     if facts is not None:
         kept.append((SESSION_HEADER, str(facts.row_id).encode()))
@@ -297,7 +328,9 @@ async def _close(send: Send, code: int) -> Message:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words: str) -> None:
     if scope["type"] == "http":
-        response = PlainTextResponse(words, status_code=status, headers={"cache-control": "no-store"})
+        response = PlainTextResponse(
+            words, status_code=status, headers={"cache-control": "no-store"}
+        )
         await response(scope, receive, _with_security_headers(send, scope["path"]))
         return
     await receive()
@@ -325,7 +358,9 @@ def content_policy(script_hashes: Iterable[str] = (), *, framed: bool = False) -
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",
-            f"frame-ancestors {'self' if framed else 'none'}".replace("self", "'self'").replace("none", "'none'"),
+            f"frame-ancestors {'self' if framed else 'none'}".replace("self", "'self'").replace(
+                "none", "'none'"
+            ),
         ]
     )
 
@@ -336,11 +371,15 @@ def _with_security_headers(send: Send, path: str) -> Callable[[Message], Awaitab
             headers = MutableHeaders(raw=message.setdefault("headers", []))
             headers["x-content-type-options"] = "nosniff"
             headers["referrer-policy"] = "no-referrer"
-            headers["permissions-policy"] = "camera=(self), geolocation=(), microphone=(), payment=()"
+            headers["permissions-policy"] = (
+                "camera=(self), geolocation=(), microphone=(), payment=()"
+            )
             headers["cross-origin-opener-policy"] = "same-origin"
             headers["cross-origin-resource-policy"] = "same-origin"
             if "content-security-policy" not in headers:
-                headers["content-security-policy"] = content_policy(framed=path.startswith("/component/"))
+                headers["content-security-policy"] = content_policy(
+                    framed=path.startswith("/component/")
+                )
             if "server" in headers:
                 del headers["server"]
         await send(message)

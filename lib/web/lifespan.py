@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from streamlit import config
-
 from db import migrate
 from db import session as database
 from lib.people.passwords import dummy_hash
@@ -20,12 +18,14 @@ Companion = Callable[[], AbstractAsyncContextManager[None]]
 """Something that runs as long as the app: entered at start, left at stop, in this order and back."""
 
 
-def lifespan(companions: Sequence[Companion]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """The app's lifespan with its companions (the live listener, jobs)."""
+def lifespan(
+    option: Callable[[str], Any], companions: Sequence[Companion]
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """The app's lifespan with its companions (the live listener, jobs). `option` reads Streamlit's settings."""
 
     @asynccontextmanager
     async def running(_app: Any) -> AsyncIterator[None]:
-        ensure_streamlit_is_configured()
+        ensure_streamlit_is_configured(option)
         configure_logs()
         for name in KEYS:
             key(name)
@@ -45,22 +45,22 @@ def lifespan(companions: Sequence[Companion]) -> Callable[[Any], AbstractAsyncCo
     return running
 
 
-def ensure_streamlit_is_configured() -> None:
+def ensure_streamlit_is_configured(option: Callable[[str], Any]) -> None:
     """Refuse to serve when Streamlit has not read our `.streamlit/config.toml`.
 
     Under uvicorn it reads that of the working folder only, and says nothing: it would then collect garbage after
     every run and, worse, know nobody by the guard's header. Raises RuntimeError.
     """
     wrong = []
-    if config.get_option("runner.postScriptGC"):
+    if option("runner.postScriptGC"):
         wrong.append("runner.postScriptGC must be false")
-    if config.get_option("server.trustedUserHeaders") != SESSION_HEADER_MAP:
+    if option("server.trustedUserHeaders") != SESSION_HEADER_MAP:
         wrong.append("server.trustedUserHeaders must name X-Desk-Session")
-    if config.get_option("client.showErrorDetails") not in {"none", False, "False", "false"}:
+    if option("client.showErrorDetails") not in {"none", False, "False", "false"}:
         wrong.append('client.showErrorDetails must be "none"')
-    if config.get_option("server.enableStaticServing") or config.get_option("server.enableAgentApi"):
+    if option("server.enableStaticServing") or option("server.enableAgentApi"):
         wrong.append("static serving and the agent API must be off")
-    if not config.get_option("server.enableXsrfProtection"):
+    if not option("server.enableXsrfProtection"):
         wrong.append("server.enableXsrfProtection must be true")
     if wrong:
         raise RuntimeError(
