@@ -168,6 +168,7 @@ class ReturnCall(Base):
     __table_args__ = (
         UniqueConstraint("ticket_id", "cycle"),
         Index("ix_return_calls_open", "state", "due_at"),
+        Index("ix_return_calls_ended", "ended_at", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

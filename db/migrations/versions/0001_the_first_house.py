@@ -746,6 +746,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("return_calls", schema=None) as batch_op:
         batch_op.create_index("ix_return_calls_open", ["state", "due_at"], unique=False)
+        batch_op.create_index("ix_return_calls_ended", ["ended_at", "due_at"], unique=False)
 
     op.create_table(
         "survey_invitations",
