@@ -1,0 +1,411 @@
+"""A visit from its planning to the customer's signature, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from db import session as store
+from db.codes import (
+    EventKind,
+    TicketStatus,
+    VisitFileKind,
+    VisitOutcome,
+    VisitStatus,
+    WaitingFor,
+)
+from db.models.people import Person
+from db.models.stock import Part
+from db.models.tickets import ReturnCall, TicketEvent
+from db.models.visits import Visit, VisitFile
+from lib.shared.errors import Refusal
+from lib.shared.work import look, perform, system
+from lib.stock.queries import find_ledger_faults
+from lib.tickets import actions as tickets
+from lib.visits import actions
+from tests.visits.house_calls import Desk, a_photo, a_signature
+
+
+def kinds(ticket_id: int) -> list[EventKind]:
+    with store.ReadSession() as session:
+        events = select(TicketEvent.kind).where(TicketEvent.ticket_id == ticket_id)
+        return list(session.scalars(events.order_by(TicketEvent.id)))
+
+
+def test_a_visit_makes_its_technician_responsible_and_the_case_scheduled(desk: Desk):
+    ticket_id = desk.a_case()
+    visit_id = desk.plan(ticket_id)
+    ticket, visit = desk.ticket(ticket_id), desk.visit(visit_id)
+    assert (ticket.status, ticket.technician_id) == (
+        TicketStatus.SCHEDULED,
+        desk.cast.technician.person_id,
+    )
+    assert visit.ends_at - visit.starts_at == timedelta(minutes=90)
+    assert kinds(ticket_id) == [EventKind.RECEIVED, EventKind.SCHEDULED]
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "refusal"),
+    [
+        (-0.1, 60, "visit_in_past"),
+        (24 * 400, 60, "visit_too_far"),
+        (1, 0, "visit_length_wrong"),
+        (1, 13 * 60, "visit_length_wrong"),
+    ],
+)
+def test_a_time_that_cannot_be_kept_is_refused(desk: Desk, hours, minutes, refusal):
+    wanted = desk.planned(desk.a_case(), hours, minutes)
+    assert desk.refusal(actions.plan_visit, by=desk.cast.dispatcher, **wanted).key == refusal
+
+
+def test_only_an_active_technician_is_sent(desk: Desk):
+    wanted = desk.planned(desk.a_case(), to=desk.cast.hotline)
+    refused = desk.refusal(actions.plan_visit, by=desk.cast.dispatcher, **wanted)
+    assert refused.key == "not_a_technician"
+    with store.writing() as session:
+        gone = Person.id == desk.cast.technician.person_id
+        session.execute(update(Person).where(gone).values(active=False))
+    wanted = desk.planned(desk.a_case())
+    refused = desk.refusal(actions.plan_visit, by=desk.cast.dispatcher, **wanted)
+    assert refused.key == "not_a_technician"
+
+
+def test_two_visits_of_one_technician_do_not_overlap_and_the_refusal_says_with_what(desk: Desk):
+    first = desk.a_case()
+    desk.plan(first, hours=1, minutes=90)
+    wanted = desk.planned(desk.a_case(), hours=2)
+    refused = desk.refusal(actions.plan_visit, by=desk.cast.dispatcher, **wanted)
+    assert refused.key == "visit_overlaps"
+    assert refused.params == {
+        "number": desk.ticket(first).number,
+        "on": "11-24",
+        "start": "11:00",
+        "end": "12:30",
+    }
+
+
+def test_a_visit_may_begin_when_the_one_before_ends_and_others_may_go_at_the_same_time(desk: Desk):
+    desk.plan(desk.a_case(), hours=1, minutes=60)
+    desk.plan(desk.a_case(), hours=2, minutes=60)
+    desk.plan(desk.a_case(), hours=1, minutes=60, to=desk.cast.second_technician)
+
+
+def test_the_database_itself_refuses_a_double_booking(desk: Desk):
+    visit = desk.visit(desk.plan(desk.a_case()))
+    other = desk.a_case()
+    with pytest.raises(IntegrityError), store.writing() as session:
+        session.add(
+            Visit(
+                ticket_id=other,
+                technician_id=visit.technician_id,
+                status=VisitStatus.PLANNED,
+                starts_at=visit.starts_at,
+                ends_at=visit.ends_at,
+                created_at=desk.now,
+            )
+        )
+
+
+def test_a_case_has_one_visit_to_come(desk: Desk):
+    ticket_id = desk.a_case()
+    desk.plan(ticket_id)
+    wanted = desk.planned(ticket_id, hours=5, to=desk.cast.second_technician)
+    refused = desk.refusal(actions.plan_visit, by=desk.cast.dispatcher, **wanted)
+    assert refused.key == "visit_planned_already"
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_two_dispatchers_on_one_slot_make_one_visit(desk: Desk, round_number: int):
+    cases = [desk.a_case() for _ in range(4)]
+    wanted = [desk.planned(ticket_id) for ticket_id in cases]
+    together = Barrier(len(wanted))
+
+    def plan(arguments: dict) -> str:
+        together.wait()
+        try:
+            perform(actions.plan_visit, actor=desk.cast.dispatcher, now=desk.now, **arguments)
+        except Refusal as refusal:
+            return refusal.key
+        return "planned"
+
+    with ThreadPoolExecutor(len(wanted)) as dispatchers:
+        results = sorted(dispatchers.map(plan, wanted))
+    assert results == ["planned"] + ["visit_overlaps"] * 3
+    statuses = sorted(desk.ticket(ticket_id).status for ticket_id in cases)
+    assert statuses == [TicketStatus.NEW] * 3 + [TicketStatus.SCHEDULED]
+
+
+def test_a_double_click_on_plan_makes_one_visit(desk: Desk):
+    wanted = desk.planned(desk.a_case())
+    answers = {
+        perform(actions.plan_visit, actor=desk.cast.dispatcher, now=desk.now, key="form", **wanted)
+        for _ in range(20)
+    }
+    assert len(answers) == 1
+
+
+def test_a_visit_moves_to_another_time_and_technician(desk: Desk):
+    ticket_id = desk.a_case()
+    visit_id = desk.plan(ticket_id)
+    second = desk.cast.second_technician.person_id
+    arguments = {"technician_id": second, "starts_at": desk.now + timedelta(hours=1.5)}
+    desk.step(actions.move_visit, visit_id, by=desk.cast.dispatcher, minutes=60, **arguments)
+    visit = desk.visit(visit_id)
+    assert (visit.technician_id, desk.ticket(ticket_id).technician_id) == (second, second)
+    assert visit.ends_at == desk.now + timedelta(hours=2.5)
+
+
+def test_a_cancelled_visit_gives_its_time_back_and_the_case_to_its_technician(desk: Desk):
+    ticket_id = desk.a_case()
+    visit_id = desk.plan(ticket_id)
+    refused = desk.refusal(
+        actions.cancel_visit, by=desk.cast.dispatcher, visit_id=visit_id, version=1, reason=" "
+    )
+    assert refused.key == "words_missing"
+    desk.step(actions.cancel_visit, visit_id, by=desk.cast.dispatcher, reason="客户改期")
+    assert desk.ticket(ticket_id).status is TicketStatus.ASSIGNED
+    desk.plan(desk.a_case())
+
+
+def test_only_the_visits_own_technician_carries_it_out(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    for step in (actions.set_out, actions.arrive):
+        refused = desk.refusal(step, by=desk.cast.second_technician, visit_id=visit_id, version=1)
+        assert refused.key == "not_your_visit"
+        refused = desk.refusal(step, by=desk.cast.dispatcher, visit_id=visit_id, version=1)
+        assert refused.key == "no_longer_allowed"
+
+
+def test_on_the_way_and_arrived_stand_on_the_case(desk: Desk):
+    visit_id = desk.on_site()
+    visit = desk.visit(visit_id)
+    assert desk.ticket(visit.ticket_id).status is TicketStatus.ON_SITE
+    assert visit.arrived_at == visit.on_the_way_at + timedelta(hours=1)
+    assert kinds(visit.ticket_id)[-2:] == [EventKind.ON_THE_WAY, EventKind.ARRIVED]
+
+
+def test_on_the_way_is_taken_back_within_seconds_and_not_later(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    desk.step(actions.set_out, visit_id)
+    desk.pass_time(seconds=9)
+    desk.step(actions.undo_set_out, visit_id)
+    assert desk.visit(visit_id).status is VisitStatus.PLANNED
+    desk.step(actions.set_out, visit_id)
+    desk.pass_time(minutes=1)
+    version = desk.visit(visit_id).version
+    refused = desk.refusal(
+        actions.undo_set_out, by=desk.cast.technician, visit_id=visit_id, version=version
+    )
+    assert refused.key == "undo_too_late"
+
+
+def test_nobody_sets_out_for_a_cancelled_case(desk: Desk):
+    ticket_id = desk.a_case()
+    visit_id = desk.plan(ticket_id)
+    desk.do(
+        tickets.cancel_ticket,
+        by=desk.cast.hotline,
+        ticket_id=ticket_id,
+        version=desk.ticket(ticket_id).version,
+        words="客户自行解决",
+    )
+    refused = desk.refusal(actions.set_out, by=desk.cast.technician, visit_id=visit_id, version=1)
+    assert refused.key == "ticket_ended"
+    desk.step(actions.cancel_visit, visit_id, by=desk.cast.dispatcher, reason="已取消")
+
+
+def test_a_mended_fault_completes_the_case_and_opens_the_return_call(desk: Desk):
+    visit_id = desk.on_site()
+    desk.do(actions.sign_visit, by=desk.cast.technician, visit_id=visit_id, sent=a_signature())
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        report="更换电机",
+        outcome=VisitOutcome.FIXED,
+        signed_by="张燕",
+    )
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.done_at, visit.report) == (VisitStatus.DONE, desk.now, "更换电机")
+    assert desk.ticket(visit.ticket_id).status is TicketStatus.COMPLETED
+    with store.ReadSession() as session:
+        assert session.scalar(select(ReturnCall.ticket_id)) == visit.ticket_id
+
+
+@pytest.mark.parametrize(
+    ("outcome", "waiting_for"),
+    [
+        (VisitOutcome.WAITING_PARTS, WaitingFor.PARTS),
+        (VisitOutcome.WAITING_CUSTOMER, WaitingFor.CUSTOMER),
+        (VisitOutcome.WAITING_MAKER, WaitingFor.MAKER),
+    ],
+)
+def test_a_fault_that_stays_makes_the_case_wait_without_a_signature(
+    desk: Desk, outcome, waiting_for
+):
+    visit_id = desk.on_site()
+    desk.step(actions.finish_visit, visit_id, report="电机需要订购", outcome=outcome)
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    assert (ticket.status, ticket.waiting_for) == (TicketStatus.WAITING, waiting_for)
+    desk.plan(ticket.id, hours=4)
+
+
+def test_an_unfinished_form_is_refused_with_all_that_is_missing(desk: Desk):
+    visit_id = desk.on_site()
+    version = desk.visit(visit_id).version
+    form = {"visit_id": visit_id, "version": version, "by": desk.cast.technician}
+    refused = desk.refusal(actions.finish_visit, report=" ", outcome=None, **form)
+    assert refused.params["missing"] == "outcome,report"
+    refused = desk.refusal(actions.finish_visit, report="好了", outcome=VisitOutcome.FIXED, **form)
+    assert refused.params["missing"] == "signed_by,signature"
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+
+
+def test_a_visit_that_has_not_arrived_cannot_end_or_take_photos(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    refused = desk.refusal(
+        actions.finish_visit,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        version=1,
+        report="好了",
+        outcome=VisitOutcome.WAITING_PARTS,
+    )
+    assert refused.key == "visit_move_not_allowed"
+    refused = desk.refusal(
+        actions.add_photo, by=desk.cast.technician, visit_id=visit_id, sent=a_photo((80, 60))
+    )
+    assert refused.key == "visit_not_begun"
+
+
+def test_the_report_of_a_case_that_was_completed_meanwhile_is_kept_as_a_note(desk: Desk):
+    visit_id = desk.on_site()
+    ticket_id = desk.visit(visit_id).ticket_id
+    desk.do(
+        tickets.complete_ticket,
+        by=desk.cast.supervisor,
+        ticket_id=ticket_id,
+        version=desk.ticket(ticket_id).version,
+        words="电话确认已好",
+    )
+    desk.step(actions.finish_visit, visit_id, report="确认正常", outcome=VisitOutcome.WAITING_PARTS)
+    assert desk.ticket(ticket_id).status is TicketStatus.COMPLETED
+    assert kinds(ticket_id)[-1] is EventKind.NOTE
+
+
+def test_a_draft_is_kept_and_does_not_stand_in_the_way_of_the_end(desk: Desk):
+    visit_id = desk.on_site()
+    version = desk.visit(visit_id).version
+    desk.do(
+        actions.keep_draft,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        report="写到一半",
+        signed_by="张",
+    )
+    assert desk.card(visit_id).report == "写到一半"
+    desk.do(
+        actions.finish_visit,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        version=version,
+        report="写完了",
+        outcome=VisitOutcome.WAITING_PARTS,
+    )
+    assert desk.visit(visit_id).report == "写完了"
+
+
+def test_a_part_used_leaves_the_ledger_and_can_be_given_back_once(desk: Desk):
+    visit_id, part_id = desk.on_site(), desk.a_part(on_hand=3)
+    used_id = desk.do(
+        actions.use_part,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        part_id=part_id,
+        quantity=2,
+    )
+    [used] = desk.card(visit_id).parts
+    assert (used.number, used.quantity, on_hand(part_id)) == ("MOTOR-1", 2, 1)
+    back = {"by": desk.cast.technician, "visit_id": visit_id, "visit_part_id": used_id}
+    desk.do(actions.give_part_back, **back)
+    assert (desk.card(visit_id).parts, on_hand(part_id)) == ((), 3)
+    assert desk.refusal(actions.give_part_back, **back).key == "not_found"
+
+
+def test_a_part_that_is_not_there_is_not_used(desk: Desk):
+    visit_id, part_id = desk.on_site(), desk.a_part(on_hand=1)
+    refused = desk.refusal(
+        actions.use_part,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        part_id=part_id,
+        quantity=2,
+    )
+    assert (refused.key, refused.params["on_hand"]) == ("stock_short", 1)
+    assert desk.card(visit_id).parts == ()
+
+
+def test_eight_taps_on_the_last_part_use_it_once(desk: Desk):
+    visit_id, part_id = desk.on_site(), desk.a_part(on_hand=1)
+    together = Barrier(8)
+
+    def tap(number: int) -> str:
+        together.wait()
+        try:
+            perform(
+                actions.use_part,
+                actor=desk.cast.technician,
+                now=desk.now,
+                key=f"tap-{number}",
+                visit_id=visit_id,
+                part_id=part_id,
+                quantity=1,
+            )
+        except Refusal as refusal:
+            return refusal.key
+        return "used"
+
+    with ThreadPoolExecutor(8) as taps:
+        assert sorted(taps.map(tap, range(8))) == ["stock_short"] * 7 + ["used"]
+    assert not look(find_ledger_faults, actor=system("test"), now=desk.now)
+
+
+def test_a_new_signature_takes_the_place_of_the_old(desk: Desk):
+    visit_id = desk.on_site()
+    for _ in range(2):
+        desk.do(actions.sign_visit, by=desk.cast.technician, visit_id=visit_id, sent=a_signature())
+    with store.ReadSession() as session:
+        [file] = session.scalars(select(VisitFile))
+        assert (file.kind, file.media_type) == (VisitFileKind.SIGNATURE, "image/png")
+
+
+def test_ten_photos_are_enough_and_one_can_be_removed(desk: Desk):
+    visit_id = desk.on_site()
+    add = {"by": desk.cast.technician, "visit_id": visit_id, "sent": a_photo((80, 60))}
+    ids = [desk.do(actions.add_photo, **add) for _ in range(10)]
+    assert desk.refusal(actions.add_photo, **add).key == "photos_too_many"
+    desk.do(actions.remove_photo, by=desk.cast.technician, visit_id=visit_id, file_id=ids[0])
+    desk.do(actions.add_photo, **add)
+    assert len(desk.card(visit_id).photo_ids) == 10
+
+
+def test_a_photo_resent_after_a_lost_answer_is_stored_once(desk: Desk):
+    visit_id = desk.on_site()
+    sent = a_photo((80, 60))
+    for _ in range(3):
+        perform(
+            actions.add_photo,
+            actor=desk.cast.technician,
+            now=desk.now,
+            key="photo-1",
+            visit_id=visit_id,
+            sent=sent,
+        )
+    assert len(desk.card(visit_id).photo_ids) == 1
+
+
+def on_hand(part_id: int) -> int:
+    with store.ReadSession() as session:
+        return session.scalars(select(Part.on_hand).where(Part.id == part_id)).one()
