@@ -80,7 +80,7 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until `health` answers, and end it afterwards. Raises RuntimeError when it does not come up."""
     process = subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL
     )
     try:
         deadline = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from lib.web import lifespan, routes, wall
 
 app = st.App(
     Path(__file__).parent / "walled.py",
-    lifespan=lifespan.lifespan([]),
+    lifespan=lifespan.lifespan(st.get_option, []),
     routes=routes.routes,
     middleware=wall.middleware(),
 )
