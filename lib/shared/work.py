@@ -9,10 +9,10 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -152,13 +152,12 @@ class Work:
 
     def _chain_records(self) -> None:
         # The update takes the head's row lock, so that two writers cannot chain onto one row.
-        self.session.execute(
-            update(AuditHead).where(AuditHead.id == 1).values(audit_id=AuditHead.audit_id)
-        )
-        head = self.session.execute(
-            select(AuditHead.audit_id, AuditHead.hash).where(AuditHead.id == 1)
+        number, previous = self.session.execute(
+            update(AuditHead)
+            .where(AuditHead.id == 1)
+            .values(audit_id=AuditHead.audit_id)
+            .returning(AuditHead.audit_id, AuditHead.hash)
         ).one()
-        number, previous = head
         rows = []
         for record in self._records:
             number += 1
@@ -187,7 +186,7 @@ def audit_hash(row: dict[str, Any]) -> str:
     """The keyed hash of an audit row over all its values and the hash before (security 19)."""
     told = [
         row["id"],
-        row["at"].isoformat(),
+        row["at"].astimezone(UTC).isoformat(),
         str(row["actor_kind"]),
         row["actor_id"],
         row["actor_name"],
@@ -210,7 +209,7 @@ class Look:
     now: datetime
 
 
-def look(query: Callable[..., T], *, actor: Actor, now: datetime, **arguments: Any) -> T:
+def look(query: Callable[..., T], /, *, actor: Actor, now: datetime, **arguments: Any) -> T:
     """Run a query in a reading transaction."""
     with database.ReadSession() as session:
         return query(Look(session, actor, now), **arguments)
@@ -218,6 +217,7 @@ def look(query: Callable[..., T], *, actor: Actor, now: datetime, **arguments: A
 
 def perform(
     action: Callable[..., T],
+    /,
     *,
     actor: Actor,
     now: datetime,
@@ -227,8 +227,11 @@ def perform(
     """Run one action in one transaction; the only commit in the house.
 
     `key` is the idempotency key of a form instance: the same key answers with the first answer. Refuses
-    `no_longer_allowed`, `changed_meanwhile`, `key_reused` and whatever the action refuses.
+    `no_longer_allowed`, `changed_meanwhile`, `key_reused` and whatever the action refuses. Raises ValueError for
+    a `now` without a zone.
     """
+    if now.tzinfo is None:
+        raise ValueError("a time without a zone cannot be stored")
     for attempt in range(1, TRIES + 1):
         try:
             with database.writing() as session:
@@ -257,6 +260,7 @@ def _run(
     _check_permit(action, actor)
     if key is not None:
         told = _arguments_hash(arguments)
+        _wait_for_key(session, key)
         first = session.get(IdempotencyKey, key)
         if first is not None and first.at > now - timedelta(days=KEY_DAYS):
             same = (first.actor, first.action, first.arguments_hash) == (
@@ -288,6 +292,18 @@ def _run(
     return answer
 
 
+def _wait_for_key(session: Session, key: str) -> None:
+    """Let clicks of one form instance pass one after the other.
+
+    On SQLite all writers do. Elsewhere the second click would meet the row as the first has left it, and be refused
+    (`changed_meanwhile`) instead of given the first answer.
+    """
+    if not database.is_sqlite():
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+        )
+
+
 def _fresh_actor(session: Session, actor: Actor) -> Actor:
     if actor.kind is not ActorKind.PERSON:
         return actor
@@ -316,9 +332,12 @@ def _check_permit(action: Any, actor: Actor) -> None:
 
 
 def _arguments_hash(arguments: dict[str, Any]) -> str:
-    def plain(value: Any) -> str:
+    def plain(value: Any) -> str | list[str]:
         if isinstance(value, bytes):
             return hashlib.sha256(value).hexdigest()
+        if isinstance(value, set | frozenset):
+            # Each process tells a set in an order of its own.
+            return sorted(map(repr, value))
         return repr(value)
 
     message = json.dumps(arguments, sort_keys=True, ensure_ascii=False, default=plain).encode(

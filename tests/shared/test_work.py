@@ -1,0 +1,474 @@
+"""The write door on both databases: whatever happens, one form instance makes one record, or none."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import StatementError
+
+from db import session as database
+from db.codes import Role
+from db.models.customers import Customer
+from db.models.people import (
+    AuditHead,
+    AuditRow,
+    Change,
+    ChangeHead,
+    Counter,
+    IdempotencyKey,
+    Person,
+    PersonRole,
+)
+from lib.shared.errors import Refusal
+from lib.shared.work import (
+    KEY_DAYS,
+    Work,
+    actor_of,
+    audit_hash,
+    guest,
+    look,
+    perform,
+    permit,
+    system,
+)
+from lib.tickets.actions import next_number
+
+
+@permit(Role.HOTLINE)
+def bring_customer(work: Work, *, name: str) -> int:
+    customer = Customer(name=name, created_at=work.now)
+    work.session.add(customer)
+    work.session.flush()
+    work.record("customer.brought", customer)
+    work.touch_ticket(customer.id)
+    return customer.id
+
+
+@permit(Role.HOTLINE)
+def rename_customer(work: Work, *, customer_id: int, version: int, name: str) -> None:
+    work.get(Customer, customer_id, version=version).name = name
+    work.record("customer.renamed")
+    work.touch_ticket(customer_id)
+
+
+@permit(Role.HOTLINE)
+def rename_to_a_name_of_its_own(work: Work, *, customer_id: int, name: str) -> dict[str, int]:
+    """Refuses a name that is there already, as rules of the business do."""
+    if work.session.scalar(select(Customer.id).where(Customer.name == name)) is not None:
+        raise Refusal("company_known")
+    work.get(Customer, customer_id).name = name
+    work.touch_ticket(customer_id)
+    return {"renamed": customer_id}
+
+
+@permit(Role.HOTLINE)
+def bring_customer_and_fail(work: Work, *, error: Exception) -> int:
+    bring_customer(work, name="半途")
+    raise error
+
+
+@permit(Role.HOTLINE)
+def bring_customer_at(work: Work, *, at: datetime) -> int:
+    customer = Customer(name="钟", created_at=at)
+    work.session.add(customer)
+    work.session.flush()
+    return customer.id
+
+
+@permit(everyone=True)
+def do_what_everybody_may(work: Work) -> str:
+    return work.actor.label
+
+
+@permit(guests=True)
+def do_what_guests_may(work: Work) -> str:
+    return work.actor.label
+
+
+@permit()
+def take_number(work: Work) -> str:
+    return next_number(work)
+
+
+@permit(Role.HOTLINE)
+def count_members(work: Work, *, members: set[int]) -> int:
+    return len(members)
+
+
+def unmarked(work: Work) -> None:
+    raise AssertionError("never runs")
+
+
+@pytest.fixture
+def hotline(cast):
+    return cast.hotline
+
+
+def count(model) -> int:
+    with database.ReadSession() as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def books() -> tuple[int, ...]:
+    """Everything a transaction leaves behind beside its rows."""
+    with database.ReadSession() as session:
+        return (
+            count(AuditRow),
+            count(Change),
+            count(IdempotencyKey),
+            count(Customer),
+            session.scalar(select(AuditHead.audit_id)) or 0,
+            session.scalar(select(ChangeHead.number)) or 0,
+        )
+
+
+def change_person(actor, **values) -> None:
+    with database.writing() as session:
+        session.execute(update(Person).where(Person.id == actor.person_id).values(**values))
+
+
+@pytest.mark.postgres_smoke
+def test_the_same_form_sent_twice_makes_one_record_and_answers_alike(hotline, now):
+    first = perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    before = books()
+    later = now + timedelta(days=KEY_DAYS - 1)
+    assert perform(bring_customer, actor=hotline, now=later, key="form-1", name="华庭") == first
+    assert books() == before
+    assert before == (1, 1, 1, 1, 1, 1)
+
+
+def test_without_a_key_each_call_is_a_record_of_its_own(hotline, now):
+    ids = {perform(bring_customer, actor=hotline, now=now, name="华庭") for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_a_key_does_not_serve_for_other_arguments(hotline, now):
+    perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    before = books()
+    with pytest.raises(Refusal, match="key_reused"):
+        perform(bring_customer, actor=hotline, now=now, key="form-1", name="锦江")
+    assert books() == before
+
+
+def test_a_key_does_not_serve_for_another_person_or_action(cast, hotline, now):
+    perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    colleague = perform_as_hotline_too(cast)
+    before = books()
+    with pytest.raises(Refusal, match="key_reused"):
+        perform(bring_customer, actor=colleague, now=now, key="form-1", name="华庭")
+    with pytest.raises(Refusal, match="key_reused"):
+        perform(do_what_everybody_may, actor=hotline, now=now, key="form-1")
+    assert books() == before
+
+
+def perform_as_hotline_too(cast):
+    with database.writing() as session:
+        person = session.get(Person, cast.dispatcher.person_id)
+        person.roles.append(PersonRole(role=Role.HOTLINE))
+        session.flush()
+        return actor_of(person)
+
+
+def test_after_thirty_days_a_key_is_forgotten(hotline, now):
+    first = perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    later = now + timedelta(days=KEY_DAYS, seconds=1)
+    again = perform(bring_customer, actor=hotline, now=later, key="form-1", name="华庭")
+    assert again != first
+    assert count(IdempotencyKey) == 1
+
+
+@pytest.mark.postgres_smoke
+def test_twenty_clicks_at_once_make_one_record(hotline, now):
+    start = threading.Barrier(20)
+
+    def click(_):
+        start.wait()
+        return perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+
+    with ThreadPoolExecutor(20) as clicks:
+        answers = set(clicks.map(click, range(20)))
+    assert len(answers) == 1
+    assert count(Customer) == count(AuditRow) == 1
+
+
+@pytest.mark.postgres_smoke
+def test_of_clicks_at_once_none_is_refused_because_the_first_has_changed_the_row(hotline, now):
+    customer_id = perform(bring_customer, actor=hotline, now=now, name="华庭")
+    start = threading.Barrier(12)
+
+    def save(_):
+        start.wait()
+        return perform(
+            rename_customer,
+            actor=hotline,
+            now=now,
+            key="form-1",
+            customer_id=customer_id,
+            version=1,
+            name="锦江",
+        )
+
+    def claim(_):
+        start.wait()
+        return perform(
+            rename_to_a_name_of_its_own,
+            actor=hotline,
+            now=now,
+            key="form-2",
+            customer_id=customer_id,
+            name="和平",
+        )
+
+    with ThreadPoolExecutor(12) as clicks:
+        assert set(clicks.map(save, range(12))) == {None}
+        assert list(clicks.map(claim, range(12))) == [{"renamed": customer_id}] * 12
+    with database.ReadSession() as session:
+        assert session.get(Customer, customer_id).version == 3
+
+
+def test_a_refused_form_keeps_its_key_for_the_next_try(hotline, now):
+    with pytest.raises(Refusal, match="not_found"):
+        perform(
+            bring_customer_and_fail,
+            actor=hotline,
+            now=now,
+            key="form-1",
+            error=Refusal("not_found"),
+        )
+    assert perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+
+
+def test_a_set_is_the_same_argument_in_whatever_order_it_is_told(hotline, now):
+    one, other = {0, 8}, {8, 0}
+    assert list(one) != list(other)
+    for told in (one, other):
+        assert perform(count_members, actor=hotline, now=now, key="form-1", members=told) == 2
+
+
+def test_one_who_was_deactivated_can_do_nothing_more(hotline, now):
+    change_person(hotline, active=False)
+    before = books()
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(bring_customer, actor=hotline, now=now, name="华庭")
+    assert books() == before
+
+
+def test_one_whose_sessions_were_ended_can_do_nothing_more(hotline, now):
+    change_person(hotline, epoch=2)
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(bring_customer, actor=hotline, now=now, name="华庭")
+
+
+def test_an_answered_form_is_not_told_again_to_one_who_was_deactivated(hotline, now):
+    perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    change_person(hotline, active=False)
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+
+
+@pytest.mark.postgres_smoke
+def test_a_role_that_was_taken_counts_at_the_next_click(hotline, now):
+    with database.writing() as session:
+        session.get(Person, hotline.person_id).roles = [PersonRole(role=Role.SALES)]
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(bring_customer, actor=hotline, now=now, name="华庭")
+
+
+def test_roles_that_a_caller_claims_count_for_nothing(cast, now):
+    pretender = replace(cast.outsider, roles=frozenset(Role))
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(bring_customer, actor=pretender, now=now, name="华庭")
+
+
+def test_somebody_unknown_is_refused(hotline, now):
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(do_what_everybody_may, actor=replace(hotline, person_id=4711), now=now)
+
+
+def test_a_permit_names_who_may(cast, now):
+    for person in cast.everybody():
+        if Role.HOTLINE in person.roles:
+            assert perform(bring_customer, actor=person, now=now, name="华庭")
+        else:
+            with pytest.raises(Refusal, match="no_longer_allowed"):
+                perform(bring_customer, actor=person, now=now, name="华庭")
+        assert perform(do_what_everybody_may, actor=person, now=now) == person.label
+
+
+def test_guests_may_only_what_is_for_guests(cast, now):
+    assert perform(do_what_guests_may, actor=guest("survey"), now=now) == "guest:survey"
+    for action in (do_what_everybody_may, take_number):
+        with pytest.raises(Refusal, match="no_longer_allowed"):
+            perform(action, actor=guest("survey"), now=now)
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(do_what_guests_may, actor=cast.hotline, now=now)
+
+
+def test_the_system_may_everything_and_an_action_without_a_permit_is_a_bug(database, now):
+    assert perform(bring_customer, actor=system("test"), now=now, name="华庭")
+    with pytest.raises(KeyError):
+        perform(unmarked, actor=system("test"), now=now)
+
+
+@pytest.mark.postgres_smoke
+def test_the_second_of_two_who_saw_the_same_version_is_refused(hotline, now):
+    customer_id = perform(bring_customer, actor=hotline, now=now, name="华庭")
+    seen = {"customer_id": customer_id, "version": 1}
+    perform(rename_customer, actor=hotline, now=now, name="锦江", **seen)
+    before = books()
+    with pytest.raises(Refusal, match="changed_meanwhile") as refused:
+        perform(rename_customer, actor=hotline, now=now, name="和平", **seen)
+    assert refused.value.params == {"subject": "customers", "id": customer_id}
+    assert books() == before
+
+
+@pytest.mark.postgres_smoke
+def test_of_eight_who_save_at_once_one_wins_and_seven_are_told(hotline, now):
+    customer_id = perform(bring_customer, actor=hotline, now=now, name="华庭")
+    for version in range(1, 6):
+        start = threading.Barrier(8)
+
+        def save(nth, version=version, start=start):
+            start.wait()
+            try:
+                perform(
+                    rename_customer,
+                    actor=hotline,
+                    now=now,
+                    customer_id=customer_id,
+                    version=version,
+                    name=f"第{version}-{nth}",
+                )
+            except Refusal as refusal:
+                return refusal.key
+            return f"第{version}-{nth}"
+
+        with ThreadPoolExecutor(8) as people:
+            told = list(people.map(save, range(8)))
+        assert told.count("changed_meanwhile") == 7
+        (winner,) = set(told) - {"changed_meanwhile"}
+        with database.ReadSession() as session:
+            assert session.get(Customer, customer_id).name == winner
+    assert count(AuditRow) == 6
+
+
+@pytest.mark.postgres_smoke
+@pytest.mark.parametrize(
+    "error", [Refusal("not_found"), RuntimeError("a bug"), KeyboardInterrupt()]
+)
+def test_what_fails_half_way_leaves_nothing(hotline, now, error):
+    before = books()
+    with pytest.raises(type(error)):
+        perform(bring_customer_and_fail, actor=hotline, now=now, key="form-1", error=error)
+    assert books() == before
+    assert perform(bring_customer, actor=hotline, now=now, name="锦江")
+
+
+def test_a_time_without_a_zone_is_refused_at_the_door_and_in_a_row(hotline, now):
+    naive = now.replace(tzinfo=None)
+    before = books()
+    with pytest.raises(ValueError, match="zone"):
+        perform(bring_customer, actor=hotline, now=naive, name="华庭")
+    with pytest.raises((ValueError, StatementError), match="zone"):
+        perform(bring_customer_at, actor=hotline, now=now, at=naive)
+    assert books() == before
+
+
+def test_a_time_of_another_zone_is_stored_as_the_same_instant(hotline, now):
+    there = now.astimezone(timezone(timedelta(hours=8)))
+    perform(bring_customer, actor=hotline, now=there, name="华庭")
+    with database.ReadSession() as session:
+        row = session.scalar(select(AuditRow))
+        assert row.at == now
+        assert row.hash == audit_hash(
+            {column.name: getattr(row, column.name) for column in AuditRow.__table__.c}
+        )
+
+
+def test_audit_rows_name_who_and_what_and_are_chained(cast, now):
+    customer_id = perform(bring_customer, actor=cast.hotline, now=now, name="华庭")
+    perform(bring_customer, actor=system("import"), now=now, name="锦江")
+    with database.ReadSession() as session:
+        first, second = session.scalars(select(AuditRow).order_by(AuditRow.id))
+        head = session.scalar(select(AuditHead))
+    assert (first.action, first.subject_kind, first.subject_id) == (
+        "customer.brought",
+        "customers",
+        customer_id,
+    )
+    assert (first.actor_id, first.actor_name) == (cast.hotline.person_id, "")
+    assert (second.actor_id, second.actor_name) == (None, "import")
+    assert (first.previous_hash, second.previous_hash) == ("0" * 64, first.hash)
+    assert (head.audit_id, head.hash) == (second.id, second.hash)
+
+
+@pytest.mark.postgres_smoke
+def test_change_numbers_are_seen_in_the_order_of_commits(hotline, now):
+    """A reader who has seen number n never meets a smaller number later."""
+    writers, each = 6, 12
+    seen: list[int] = []
+    done = threading.Event()
+
+    def watch():
+        last = 0
+        while True:
+            ended = done.is_set()
+            with database.ReadSession() as session:
+                numbers = session.scalars(select(Change.number).order_by(Change.number)).all()
+            fresh = [number for number in numbers if number not in seen]
+            assert all(number > last for number in fresh), (last, fresh)
+            seen.extend(fresh)
+            last = max([last, *fresh])
+            if ended:
+                return
+
+    def write(_):
+        for _ in range(each):
+            perform(bring_customer, actor=hotline, now=now, name="华庭")
+
+    with ThreadPoolExecutor(writers + 1) as threads:
+        watching = threads.submit(watch)
+        list(threads.map(write, range(writers)))
+        done.set()
+        watching.result()
+    assert seen == list(range(1, writers * each + 1))
+
+
+@pytest.mark.postgres_smoke
+def test_eight_who_take_numbers_at_once_never_get_the_same(database, now):
+    with ThreadPoolExecutor(8) as people:
+        numbers = list(
+            people.map(lambda _: perform(take_number, actor=system("test"), now=now), range(80))
+        )
+    assert sorted(numbers) == [f"CC-2026-{value:06d}" for value in range(1, 81)]
+
+
+@pytest.mark.slow
+def test_eight_processes_take_a_thousand_numbers_without_a_duplicate(database, now, tmp_path):
+    takers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.shared.taking_numbers", database, "125"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    numbers = [line for taker in takers for line in taker.communicate(timeout=120)[0].split()]
+    assert {taker.returncode for taker in takers} == {0}
+    assert sorted(numbers) == [f"CC-2026-{value:06d}" for value in range(1, 1001)]
+    with_counter = look(
+        lambda looking: looking.session.get(Counter, "tickets-2026").value,
+        actor=system("test"),
+        now=now,
+    )
+    assert with_counter == 1000
+
+
+def test_a_query_sees_who_looks_and_when(hotline, now):
+    seen = look(lambda looking: (looking.actor, looking.now), actor=hotline, now=now)
+    assert seen == (hotline, now)
