@@ -61,15 +61,14 @@ def list_people(look: Look) -> list[PersonRow]:
     """All accounts, the open ones first; for administrators only."""
     if not look.actor.has(Role.ADMINISTRATOR):
         raise Refusal("no_longer_allowed")
-    seen = dict(
-        look.session.execute(
-            select(DeskSession.person_id, func.max(DeskSession.last_seen_at)).group_by(
-                DeskSession.person_id
-            )
+    seen = {
+        row.person_id: row.last_seen_at
+        for row in look.session.execute(
+            select(
+                DeskSession.person_id, func.max(DeskSession.last_seen_at).label("last_seen_at")
+            ).group_by(DeskSession.person_id)
         )
-        .tuples()
-        .all()
-    )
+    }
     people = look.session.scalars(select(Person).order_by(Person.active.desc(), Person.login))
     return [
         PersonRow(
@@ -101,7 +100,7 @@ def list_holders(look: Look, *, role: Role) -> list[Colleague]:
 def names_of(look: Look, *, ids: Sequence[int]) -> dict[int, str]:
     """The names of people by id."""
     rows = look.session.execute(select(Person.id, Person.name).where(Person.id.in_(set(ids))))
-    return dict(rows.tuples().all())
+    return {row.id: row.name for row in rows}
 
 
 def own_password_hash(look: Look) -> str:
@@ -150,5 +149,5 @@ def list_audit(look: Look, *, before: int | None = None, action: str = "") -> li
             subject_id=row.subject_id,
             details=row.details,
         )
-        for row, name in look.session.execute(asked).tuples()
+        for row, name in look.session.execute(asked)
     ]

@@ -40,18 +40,25 @@ SIGNED_IN_MESSAGES = frozenset(
 )
 """What a signed-in socket may ask for. Clearing caches would hit everybody, so nobody may."""
 
-OPEN_PREFIXES = ("/static/", "/desk/", "/survey/", "/assets/")
+OPEN_PREFIXES = ("/static/", "/desk/assets/")
 OPEN_PATHS = frozenset(
     {
         "/healthz",
         "/metrics",
-        "/_stcore/health",
-        "/_stcore/host-config",
         "/favicon.png",
         "/manifest.json",
         "/robots.txt",
+        "/_stcore/health",
+        "/_stcore/host-config",
+        "/desk/boot.js",
+        "/desk/desk.css",
+        "/desk/icon.svg",
+        "/desk/session",
     }
 )
+POSTED_PATHS = frozenset({"/desk/sign-in", "/desk/sign-out"})
+PUBLIC_PREFIX = "/survey/"
+BEFORE_READY = frozenset({"/desk/stay"})
 """Addresses that decide for themselves who may read them, or that hold nothing but the front end."""
 
 NEVER_PREFIXES = ("/_stcore/agent", "/auth/", "/oauth2callback", "/_stcore/script-health-check")
@@ -102,6 +109,9 @@ class Guard:
         scope["desk_secure"], scope["desk_address"] = secure, address
         host = headers.get("host", "")
         origin = headers.get("origin")
+        if origin == "null" and scope["path"].startswith(PUBLIC_PREFIX):
+            # What browsers send with a plain form under `Referrer-Policy: no-referrer`; these pages know no cookie.
+            origin = None
         if not is_host_known(host, settings) or (
             origin is not None and not _is_same_origin(origin, host)
         ):
@@ -135,7 +145,9 @@ class Guard:
         if path.startswith(NEVER_PREFIXES):
             await _refuse(scope, receive, send, 404, "not found")
             return
-        if facts is None and not is_open(path, method):
+        if not is_open(path, method) and not (
+            facts is not None and (facts.ready or path in BEFORE_READY)
+        ):
             await _refuse(scope, receive, send, 403, "sign in first")
             return
         if facts is not None and path.startswith(("/media/", "/_stcore/upload_file/")):
@@ -212,9 +224,15 @@ def message_kind(frame: bytes | None) -> str | None:
 
 def is_open(path: str, method: str) -> bool:
     """Whether an address may be asked without a session; everything not named here is closed."""
-    if path.startswith(OPEN_PREFIXES) or path in OPEN_PATHS:
-        return method in {"GET", "HEAD", "POST"}
-    return method in {"GET", "HEAD"} and PAGE.fullmatch(path) is not None
+    if method == "POST":
+        return path in POSTED_PATHS or path.startswith(PUBLIC_PREFIX)
+    if method not in {"GET", "HEAD"}:
+        return False
+    return (
+        path in OPEN_PATHS
+        or path.startswith((*OPEN_PREFIXES, PUBLIC_PREFIX))
+        or PAGE.fullmatch(path) is not None
+    )
 
 
 def is_host_known(host: str, settings: GuardSettings) -> bool:
