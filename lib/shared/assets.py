@@ -81,7 +81,7 @@ def _words_assets() -> dict[Language, Asset]:
 def _words_asset(language: Language) -> Asset:
     chosen = {
         key: text
-        for key, text in words.catalogue(language).items()
+        for key, text in words.catalogue(language, strict=False).items()
         if key.startswith(WORDS_FOR_COMPONENTS)
     }
     return _asset(f"words-{language}.json", json.dumps(chosen, ensure_ascii=False, sort_keys=True))
