@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from db.codes import Language
+from db.codes import Language, Role
 from lib.shared.errors import Refusal
 
 desk = typer.Typer(
@@ -90,6 +90,122 @@ def migrate(var: Var = None) -> None:
     _ready()
     kind = "PostgreSQL" if settings().database_url.startswith("postgresql") else "SQLite"
     typer.echo(f"The {kind} database is at the newest revision.")
+
+
+@people.command("add")
+def add_person(
+    login: str,
+    roles: Annotated[str, typer.Option(help="Roles, separated by commas: hotline,dispatcher")],
+    name: Annotated[str, typer.Option(help="The name that colleagues see.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the first password from standard input.")
+    ] = False,
+    no_change: Annotated[
+        bool, typer.Option("--no-change", help="Do not ask for a new one at the first sign-in.")
+    ] = False,
+    var: Var = None,
+) -> None:
+    """Give somebody an account. Without --password-stdin a random first password is printed."""
+    from lib.people import actions, passwords, rules
+    from lib.shared import clock
+    from lib.shared.work import perform, system
+
+    _set_environment(None, var)
+    rules.ensure_login_is_usable(login)
+    held = _roles(roles)
+    password = _first_password(login, from_input=password_stdin)
+    _ready()
+    perform(
+        actions.create_person,
+        actor=system("command"),
+        now=clock.now(),
+        login=login,
+        name=name,
+        roles=held,
+        password_hash=passwords.hash_password(password),
+        must_change_password=not no_change,
+    )
+    typer.echo(f"{login} may sign in." if password_stdin else f"{login}  {password}")
+
+
+@people.command("reset")
+def reset_person(
+    login: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the first password from standard input.")
+    ] = False,
+    var: Var = None,
+) -> None:
+    """Set a first password, to be changed at the next sign-in, and end the person's sessions."""
+    from lib.people import actions, passwords, queries
+    from lib.shared import clock
+    from lib.shared.work import look, perform, system
+
+    _set_environment(None, var)
+    password = _first_password(login, from_input=password_stdin)
+    _ready()
+    now = clock.now()
+    actor = system("command")
+    person_id, version = look(queries.find_account, actor=actor, now=now, login=login)
+    perform(
+        actions.reset_password,
+        actor=actor,
+        now=now,
+        person_id=person_id,
+        version=version,
+        password_hash=passwords.hash_password(password),
+    )
+    typer.echo(f"{login} has a new first password." if password_stdin else f"{login}  {password}")
+
+
+def _roles(named: str) -> list[Role]:
+    known = {str(role): role for role in Role}
+    wanted = [name.strip() for name in named.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise typer.BadParameter(f"Roles are: {', '.join(known)}", param_hint="--roles")
+    return [known[name] for name in wanted]
+
+
+def _first_password(login: str, *, from_input: bool) -> str:
+    from lib.people import passwords, rules
+
+    if not from_input:
+        return passwords.random_password()
+    password = sys.stdin.readline().rstrip("\r\n")
+    rules.ensure_password_is_usable(password, login=login)
+    return password
+
+
+@desk.command()
+def access() -> None:
+    """Who may do what: each page and action by role, derived from menu and permits."""
+    from lib.ui import access as ui_access
+
+    width = 34
+    typer.echo(" " * (width + 8) + " ".join(Role))
+    for each in ui_access.table():
+        marks = " ".join(f"{'yes' if each.is_open_to(role) else '-':<{len(role)}}" for role in Role)
+        rest = " guests" if each.guests else ""
+        typer.echo(f"{each.kind:<7} {each.name:<{width}}{marks}{rest}".rstrip())
+
+
+@desk.command()
+def verify(var: Var = None) -> None:
+    """Check the audit chain; names the first bad row and ends with 1 if there is one."""
+    from lib.people import audit
+    from lib.shared import clock
+    from lib.shared.work import look, system
+
+    _set_environment(None, var)
+    _ready()
+    report = look(audit.verify_chain, actor=system("command"), now=clock.now())
+    if report.bad_row is not None:
+        typer.echo(
+            f"Audit row {report.bad_row}: {report.reason}. {report.rows} rows before it are whole."
+        )
+        raise typer.Exit(1)
+    typer.echo(f"The audit chain is whole: {report.rows} rows.")
 
 
 @desk.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

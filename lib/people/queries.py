@@ -86,6 +86,16 @@ def list_people(look: Look) -> list[PersonRow]:
     ]
 
 
+def find_account(look: Look, *, login: str) -> tuple[int, int]:
+    """Id and version of an account, for the commands of the house. Refuses `not_found`."""
+    row = look.session.execute(
+        select(Person.id, Person.version).where(Person.login == login)
+    ).first()
+    if row is None:
+        raise Refusal("not_found")
+    return row.id, row.version
+
+
 def list_holders(look: Look, *, role: Role) -> list[Colleague]:
     """The active people who hold a role, by name."""
     rows = look.session.execute(
