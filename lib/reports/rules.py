@@ -1,0 +1,207 @@
+"""What each figure of the dashboard means: periods, which verdict counts where, rates, trends, order of causes.
+
+The queries count in the database what is defined here; a property test holds the two together.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+from db.codes import FaultCode, Verdict
+from lib.shared.clock import SHANGHAI
+from lib.tickets.timers import TimerState, verdict
+
+
+class Days(StrEnum):
+    """Length of a report's period in days, today included."""
+
+    WEEK = "7"
+    MONTH = "30"
+    QUARTER = "90"
+
+
+class Measure(StrEnum):
+    """The figures at the top of the dashboard."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    DUE_SOON = "due_soon"
+    RESPONSE = "response"
+    RESOLUTION = "resolution"
+    SATISFACTION = "satisfaction"
+
+
+class Meaning(StrEnum):
+    """Whether a change is good news; the colour follows it, not the sign."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "same"
+
+
+FEWER_IS_BETTER = frozenset({Measure.OPEN, Measure.OVERDUE, Measure.DUE_SOON})
+OF_THIS_MOMENT = FEWER_IS_BETTER
+"""Counts of now, compared with the same moment a period ago; the others are of the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open [since, until)."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, instant: datetime | None) -> bool:
+        """Whether the instant lies in it; never for None."""
+        return instant is not None and self.since <= instant < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The last days in Shanghai with today, up to `now`, and as many full days before it."""
+
+    now: datetime
+    current: Span
+    previous: Span
+    then: datetime
+    """The same moment a period ago, for counts of the moment."""
+
+    days: tuple[date, ...]
+
+
+def period_of(days: Days, now: datetime) -> Period:
+    """The period that ends now. What happens this very second counts, so it ends just after it."""
+    length = int(days)
+    today = now.astimezone(SHANGHAI).date()
+    first = today - timedelta(days=length - 1)
+    since, before = (
+        datetime.combine(day, time(), SHANGHAI) for day in (first, first - timedelta(days=length))
+    )
+    return Period(
+        now,
+        Span(since, now + timedelta(seconds=1)),
+        Span(before, since),
+        now - timedelta(days=length),
+        tuple(first + timedelta(days=number) for number in range(length)),
+    )
+
+
+def span_of_day(day: date) -> Span:
+    """The day in Shanghai from midnight to midnight."""
+    since = datetime.combine(day, time(), SHANGHAI)
+    return Span(since, datetime.combine(day + timedelta(days=1), time(), SHANGHAI))
+
+
+def counted_as(timer: TimerState, span: Span, now: datetime) -> Verdict | None:
+    """Met or missed when the timer belongs to the span, else None (rule 18).
+
+    Met belongs to its stop, missed to its due, also while it still runs overdue. Running in time, paused
+    before the due and cancelled in time belong to no period.
+    """
+    judged = verdict(timer, now)
+    if judged is Verdict.MET and span.holds(timer.stopped_at):
+        return judged
+    if judged is Verdict.MISSED and span.holds(timer.due_at):
+        return judged
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """met / (met + missed), running overdue counted as missed (rule 18); `of` is the denominator."""
+
+    met: int = 0
+    missed: int = 0
+
+    @property
+    def of(self) -> int:
+        return self.met + self.missed
+
+    @property
+    def share(self) -> float | None:
+        """Between 0 and 1; None when nothing was judged."""
+        return self.met / self.of if self.of else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure, what it was before, and how many cases or answers it rests on."""
+
+    measure: Measure
+    value: float | None
+    before: float | None
+    of: int
+
+    @property
+    def change(self) -> float | None:
+        """Now less before; None when one of them is unknown."""
+        if self.value is None or self.before is None:
+            return None
+        return self.value - self.before
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """Whether the change is good news; None without a comparison."""
+        if self.change is None:
+            return None
+        return meaning_of(self.measure, self.change)
+
+
+SMALLEST_CHANGE = 0.0005
+"""Below this no change is shown: rates have one decimal of a percent, scores two decimals."""
+
+
+def meaning_of(measure: Measure, change: float) -> Meaning:
+    """Better or worse by what the measure counts; fewer overdue cases are good news."""
+    if abs(change) < SMALLEST_CHANGE:
+        return Meaning.SAME
+    return Meaning.BETTER if (change < 0) is (measure in FEWER_IS_BETTER) else Meaning.WORSE
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A fault with its cases and the share of all cases that it and the more frequent ones have together."""
+
+    fault: FaultCode
+    cases: int
+    cumulative: float
+
+
+def causes_of(cases: Mapping[FaultCode, int]) -> list[Cause]:
+    """Most frequent first, codes in order among equals; faults without a case are left out."""
+    total = sum(cases.values())
+    ranked = sorted(
+        ((fault, count) for fault, count in cases.items() if count),
+        key=lambda each: (-each[1], each[0]),
+    )
+    causes, reached = [], 0
+    for fault, count in ranked:
+        reached += count
+        causes.append(Cause(fault, count, reached / total))
+    return causes
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    day: date
+    new: int
+    closed: int
+
+
+def days_of(
+    days: Iterable[date], new: Mapping[date, int], closed: Mapping[date, int]
+) -> list[DayCount]:
+    """Every day of the period, also those on which nothing happened."""
+    return [DayCount(day, new.get(day, 0), closed.get(day, 0)) for day in days]
+
+
+def late_and_soon(dues: Iterable[int], at: int, soon_seconds: int) -> tuple[int, int]:
+    """How many of the cases' next dues (epoch seconds) are overdue at `at`, and how many follow soon."""
+    late = soon = 0
+    for due in dues:
+        if due < at:
+            late += 1
+        elif due < at + soon_seconds:
+            soon += 1
+    return late, soon
