@@ -182,12 +182,7 @@ def access() -> None:
     """Who may do what: each page and action by role, derived from menu and permits."""
     from lib.ui import access as ui_access
 
-    width = 34
-    typer.echo(" " * (width + 8) + " ".join(Role))
-    for each in ui_access.table():
-        marks = " ".join(f"{'yes' if each.is_open_to(role) else '-':<{len(role)}}" for role in Role)
-        rest = " guests" if each.guests else ""
-        typer.echo(f"{each.kind:<7} {each.name:<{width}}{marks}{rest}".rstrip())
+    typer.echo(ui_access.table())
 
 
 @desk.command()
