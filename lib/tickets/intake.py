@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from db.codes import Channel, FaultCode, ItemKind, Priority, Role
+from db.models.items import Item
 from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
 from lib.items.actions import WARRANTY_MONTHS, add_item
@@ -98,6 +99,8 @@ def take_call(
             warranty_start_on=item.warranty_start_on,
             warranty_months=item.warranty_months,
         )
+    if item_id is not None and site_id is None:
+        site_id = work.get(Item, item_id).site_id
     return open_ticket(
         work,
         customer_id=customer_id,

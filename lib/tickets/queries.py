@@ -47,7 +47,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
 from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
 from lib.tickets.steps import Step, legal_steps
-from lib.tickets.timers import TimerState, verdict
+from lib.tickets.timers import TARGETS, TimerState, verdict
 
 READERS = frozenset(
     {
@@ -365,6 +365,12 @@ def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now
         target_seconds=target_seconds,
         outside_hours=closed_now and judged is Verdict.RUNNING,
     )
+
+
+def find_promise(look: Look, *, received_at: datetime | None = None) -> datetime:
+    """Until when a technician gets in touch, for a call received then (None: now), in working time (S-22)."""
+    working = calendar_named(look.session).time
+    return working.due_after(received_at or look.now, TARGETS[TimerKind.FIRST_RESPONSE])
 
 
 def list_legal_moves(look: Look, *, ticket_id: int) -> list[Step]:
