@@ -95,13 +95,18 @@ def _address_failures(work: Work, address_key: str) -> Sequence[datetime]:
 
 
 @permit()
-def finish_sign_in(work: Work, *, attempt_id: int) -> str:
-    """Mark the attempt as good and answer a one-time code of 30 seconds for the route that sets the cookie."""
+def finish_sign_in(work: Work, *, attempt_id: int, language: Language | None = None) -> str:
+    """Mark the attempt as good and answer a one-time code of 30 seconds for the route that sets the cookie.
+
+    `language`: one chosen before signing in, to be kept for the person.
+    """
     attempt = work.get(SignInAttempt, attempt_id)
     if attempt.person_id is None or attempt.outcome is not SignInOutcome.WRONG:
         raise Refusal("sign_in_again")
     attempt.outcome = SignInOutcome.OK
     person = work.get(Person, attempt.person_id)
+    if language is not None:
+        person.language = language
     work.record("sign_in.password_right", person)
     return _new_code(work, person)
 

@@ -42,7 +42,11 @@ def password_form(name: str) -> None:
             max_chars=200,
         )
         st.form_submit_button(
-            label("account.change_password"), type="primary", on_click=_change, args=(name,)
+            label("account.change_password"),
+            key=f"{name}.save",
+            type="primary",
+            on_click=_change,
+            args=(name,),
         )
 
 

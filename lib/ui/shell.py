@@ -29,7 +29,6 @@ def run() -> None:
         st.error(failure, icon=":material/block:")
         return
     if facts is None:
-        doors.show_refusal()
         if entering:
             sign_in.show_entering()
         else:
@@ -142,6 +141,8 @@ def _switch_language(to: Language, known: bool) -> None:
             st.session_state[key] = value
     if known:
         doors.submit(actions.choose_language, language=to)
+    else:
+        st.session_state[sign_in.LANGUAGE_CHOICE] = to
 
 
 def _is_coded(value: object) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 import streamlit as st
 from streamlit_authenticator.controllers import AuthenticationController
 
+from db.codes import Language
 from lib.people import actions, passwords, rules
 from lib.shared import clock
 from lib.shared.errors import Refusal
@@ -18,6 +19,7 @@ from lib.ui import doors, frame
 from lib.ui.labels import label, span
 
 CODE = "sign_in.code"
+LANGUAGE_CHOICE = "sign_in.language"
 DESK = system("sign_in")
 
 
@@ -26,20 +28,25 @@ def show() -> None:
     with st.container(key="sign_in"):
         st.title(label("sign_in.title"))
         st.text(label("sign_in.welcome"))
+        doors.show_refusal()
         with st.form("sign_in.form"):
-            login = st.text_input(
+            st.text_input(
                 label("sign_in.login"), key="sign_in.login", autocomplete="username", max_chars=60
             )
-            password = st.text_input(
+            st.text_input(
                 label("sign_in.password"),
                 key="sign_in.password",
                 type="password",
                 autocomplete="current-password",
                 max_chars=200,
             )
-            sent = st.form_submit_button(label("sign_in.enter"), type="primary", width="stretch")
-        if sent:
-            _try(login or "", password or "")
+            st.form_submit_button(
+                label("sign_in.enter"),
+                key="sign_in.enter",
+                type="primary",
+                width="stretch",
+                on_click=_try,
+            )
 
 
 def show_entering() -> None:
@@ -49,17 +56,18 @@ def show_entering() -> None:
         st.text(label("sign_in.entering"))
 
 
-def _try(login: str, password: str) -> None:
+def _try() -> None:
+    login = str(st.session_state.get("sign_in.login") or "")
+    password = str(st.session_state.get("sign_in.password") or "")
     try:
-        code = check(login, password, address())
+        st.session_state[CODE] = check(
+            login, password, address(), language=st.session_state.get(LANGUAGE_CHOICE)
+        )
     except Refusal as refusal:
-        st.error(doors.words_of(refusal), icon=":material/block:")
-        return
+        doors.refuse(refusal.key, **refusal.params)
     except Exception as error:  # noqa: BLE001 - `failed` logs it
-        st.error(doors.words_of(doors.failed(error, "sign_in")), icon=":material/block:")
-        return
-    st.session_state[CODE] = code
-    st.rerun()
+        failure = doors.failed(error, "sign_in")
+        doors.refuse(failure.key, **failure.params)
 
 
 def address() -> str:
@@ -67,8 +75,11 @@ def address() -> str:
     return st.context.headers.get("X-Desk-Address", "")
 
 
-def check(login: str, password: str, address: str) -> str:
-    """A one-time code for a good login and password; refuses `sign_in_delayed` and, for all else, `sign_in_wrong`."""
+def check(login: str, password: str, address: str, *, language: Language | None = None) -> str:
+    """A one-time code for a good login and password; refuses `sign_in_delayed` and, for all else, `sign_in_wrong`.
+
+    `language`: one that was chosen on the sign-in screen, to be kept.
+    """
     login = login.strip().lower()
     attempt = perform(
         actions.begin_sign_in, actor=DESK, now=clock.now(), login=login, address=address
@@ -82,7 +93,11 @@ def check(login: str, password: str, address: str) -> str:
     if not (known and right):
         raise Refusal("sign_in_wrong")
     return perform(
-        actions.finish_sign_in, actor=DESK, now=clock.now(), attempt_id=attempt["attempt_id"]
+        actions.finish_sign_in,
+        actor=DESK,
+        now=clock.now(),
+        attempt_id=attempt["attempt_id"],
+        language=language,
     )
 
 
