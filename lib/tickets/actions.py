@@ -1,9 +1,10 @@
 """Every verb that changes a case. Each adds facts; timers and the open list follow from the facts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from db.codes import (
     Channel,
@@ -485,40 +486,60 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
     if ticket.status in rules.ENDED_STATUSES:
         work.session.execute(delete(QueueRow).where(QueueRow.ticket_id == ticket.id))
         return
-    names = work.session.execute(
-        select(
-            select(Customer.name).where(Customer.id == ticket.customer_id).scalar_subquery(),
-            select(Contact.name).where(Contact.id == ticket.contact_id).scalar_subquery(),
-            select(Person.name).where(Person.id == ticket.technician_id).scalar_subquery(),
-            select(func.min(ReturnCall.due_at))
-            .where(ReturnCall.ticket_id == ticket.id, ReturnCall.state == ReturnCallState.OPEN)
-            .scalar_subquery(),
-        )
-    ).one()
-    due = rules.next_due(states, names[3])
+    customer, contact, technician, call_due = work.session.execute(shown_beside(ticket)).one()
     row = work.session.get(QueueRow, ticket.id)
     if row is None:
-        row = QueueRow(ticket_id=ticket.id, number=ticket.number)
+        row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
-    row.priority = ticket.priority
-    row.status = ticket.status
-    row.waiting_for = ticket.waiting_for
-    row.fault = ticket.fault
-    row.coverage = ticket.coverage
-    row.customer_id = ticket.customer_id
-    row.customer_name = names[0] or ""
-    row.contact_name = names[1] or ""
-    row.technician_id = ticket.technician_id
-    row.technician_name = names[2] or ""
-    row.owner_id = ticket.owner_id
-    row.received_at = epoch(ticket.received_at)
-    row.due_at = NEVER_DUE if due.due_at is None else epoch(due.due_at)
-    row.due_kind = due.kind
-    row.paused = due.paused
-    row.remaining_seconds = due.remaining_seconds
-    row.return_call_open = names[3] is not None
-    row.imported = bool(ticket.source)
-    row.version = ticket.version
+    values = queue_values(ticket, states, customer, contact, technician, call_due)
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def shown_beside(ticket: Ticket) -> Select[Any]:
+    """The query of what an open list shows beside a case: three names, and when its return call is due."""
+    return select(
+        select(Customer.name).where(Customer.id == ticket.customer_id).scalar_subquery(),
+        select(Contact.name).where(Contact.id == ticket.contact_id).scalar_subquery(),
+        select(Person.name).where(Person.id == ticket.technician_id).scalar_subquery(),
+        select(func.min(ReturnCall.due_at))
+        .where(ReturnCall.ticket_id == ticket.id, ReturnCall.state == ReturnCallState.OPEN)
+        .scalar_subquery(),
+    )
+
+
+def queue_values(
+    ticket: Ticket,
+    states: Iterable[TimerState],
+    customer_name: str | None,
+    contact_name: str | None,
+    technician_name: str | None,
+    return_call_due_at: datetime | None,
+) -> dict[str, Any]:
+    """The columns of an open case's queue row, derived from the case, its timers and what stands beside it."""
+    due = rules.next_due(states, return_call_due_at)
+    return {
+        "number": ticket.number,
+        "priority": ticket.priority,
+        "status": ticket.status,
+        "waiting_for": ticket.waiting_for,
+        "fault": ticket.fault,
+        "coverage": ticket.coverage,
+        "customer_id": ticket.customer_id,
+        "customer_name": customer_name or "",
+        "contact_name": contact_name or "",
+        "technician_id": ticket.technician_id,
+        "technician_name": technician_name or "",
+        "owner_id": ticket.owner_id,
+        "received_at": epoch(ticket.received_at),
+        "due_at": NEVER_DUE if due.due_at is None else epoch(due.due_at),
+        "due_kind": due.kind,
+        "paused": due.paused,
+        "remaining_seconds": due.remaining_seconds,
+        "return_call_open": return_call_due_at is not None,
+        "imported": bool(ticket.source),
+        "version": ticket.version,
+    }
 
 
 def _move(

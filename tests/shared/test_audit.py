@@ -212,7 +212,7 @@ def test_nobody_changes_or_deletes_a_row_while_the_guards_are_up(cast, now):
             session.execute(statement)
 
 
-def test_an_empty_chain_is_whole(database):
+def test_an_empty_chain_is_whole(cast):
     with database.ReadSession() as session:
         assert verify_chain(session) is None
 

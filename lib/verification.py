@@ -1,0 +1,57 @@
+"""`./run verify`: what is stored against what it must be, each check ok or its first bad row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from db.models.people import AuditHead
+from db.models.stock import Part
+from lib.shared import audit
+from lib.shared.work import Look
+from lib.stock.queries import find_ledger_faults
+from lib.tickets.checks import check_timers
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `told` counts what is well, or names the first bad row by ids and codes."""
+
+    check: str
+    ok: bool
+    told: str
+
+
+def check_audit(look: Look) -> Finding:
+    """The audit chain and the heads exported so far."""
+    bad = audit.verify_chain(look.session, audit.read_exported_heads())
+    if bad is not None:
+        return Finding("audit chain", False, f"row {bad.id}: {bad.damage}")
+    rows = look.session.scalar(select(AuditHead.audit_id)) or 0
+    return Finding("audit chain", True, f"{rows} rows")
+
+
+def check_stock(look: Look) -> Finding:
+    """What is on hand against the ledger, line by line."""
+    faults = find_ledger_faults(look)
+    if faults:
+        first = faults[0]
+        told = f"part {first.number}: {first.on_hand} on hand, {first.ledger_sum} by the ledger"
+        return Finding("stock ledger", False, told)
+    parts = len(look.session.scalars(select(Part.id)).all())
+    return Finding("stock ledger", True, f"{parts} parts")
+
+
+def check_open_list(look: Look) -> Finding:
+    """Stored timers and the open list against the facts of every case."""
+    report = check_timers(look)
+    fault = report.fault
+    if fault is None:
+        return Finding("timers", True, f"{report.cases} cases")
+    where = f"{fault.number} {fault.column}"
+    if fault.kind is not None:
+        where += f" of {fault.kind} in cycle {fault.cycle}"
+    return Finding("timers", False, f"{where}: stored {fault.stored}, by facts {fault.derived}")
+
+
+CHECKS: tuple[Callable[[Look], Finding], ...] = (check_audit, check_stock, check_open_list)
