@@ -1,6 +1,7 @@
 """A Streamlit client without a browser: asks for reruns over the websocket and counts what comes back."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -31,13 +32,16 @@ class Wire:
 
     def __init__(self, address: str, cookie: str | None = None) -> None:
         headers = {"Cookie": cookie} if cookie else {}
-        self._socket = connect(
-            f"ws://{urlsplit(address).netloc}/_stcore/stream",
-            origin=address,
-            subprotocols=["streamlit"],
-            additional_headers=headers,
-            max_size=None,
-            compression=None,
+        self._stack = ExitStack()
+        self._socket = self._stack.enter_context(
+            connect(
+                f"ws://{urlsplit(address).netloc}/_stcore/stream",
+                origin=address,
+                subprotocols=["streamlit"],
+                additional_headers=headers,
+                max_size=None,
+                compression=None,
+            )
         )
 
     def rerun(
@@ -66,7 +70,7 @@ class Wire:
                 return answer
 
     def close(self) -> None:
-        self._socket.close()
+        self._stack.close()
 
     def __enter__(self) -> "Wire":
         return self
