@@ -194,14 +194,3 @@ def days_of(
 ) -> list[DayCount]:
     """Every day of the period, also those on which nothing happened."""
     return [DayCount(day, new.get(day, 0), closed.get(day, 0)) for day in days]
-
-
-def late_and_soon(dues: Iterable[int], at: int, soon_seconds: int) -> tuple[int, int]:
-    """How many of the cases' next dues (epoch seconds) are overdue at `at`, and how many follow soon."""
-    late = soon = 0
-    for due in dues:
-        if due < at:
-            late += 1
-        elif due < at + soon_seconds:
-            soon += 1
-    return late, soon

@@ -144,7 +144,3 @@ def test_days_on_which_nothing_happened_are_shown_as_zero():
         (0, 0),
         (0, 2),
     ]
-
-
-def test_a_due_of_this_second_is_not_yet_overdue():
-    assert rules.late_and_soon([99, 100, 159, 160], 100, 60) == (1, 2)

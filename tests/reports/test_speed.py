@@ -40,6 +40,13 @@ def plans(sent) -> list[str]:
     return told
 
 
+def indexes(plan: str) -> set[str]:
+    """The indexes by which a plan of SQLite enters tickets, timers and return calls, with what narrows them."""
+    return set(
+        re.findall(r"SEARCH (?:tickets|timers|return_calls) USING (?:COVERING )?INDEX (.*)", plan)
+    )
+
+
 def scans(plan: str) -> list[str]:
     """Tables that a plan reads whole."""
     pattern = r"SCAN (\w+)(?! USING)" if database.is_sqlite() else r"Seq Scan on (\w+)"
@@ -62,6 +69,23 @@ def test_no_large_table_is_read_whole(large_store):
             # So few own timers and calls are there that PostgreSQL rightly reads them in one go.
             read_whole &= {"tickets"}
         assert not read_whole, plan
+
+
+def test_every_range_has_an_end_on_the_side_of_the_past(large_store):
+    if not database.is_sqlite():
+        pytest.skip("PostgreSQL chooses by statistics")
+    with statements() as sent:
+        look(read_dashboard, actor=SYSTEM, now=NOW, days=Days.MONTH)
+    assert set().union(*map(indexes, plans(sent))) == {
+        "ix_tickets_own_received (received_at>? AND received_at<?)",
+        "ix_tickets_own_closed (closed_at>? AND closed_at<?)",
+        "ix_timers_stopped (kind=? AND stopped_at>? AND stopped_at<?)",
+        "ix_timers_stopped (kind=? AND stopped_at>?)",
+        "ix_timers_judged (kind=? AND due_at>? AND due_at<?)",
+        "ix_timers_due (phase=? AND due_at<?)",
+        "ix_return_calls_ended (ended_at>?)",
+        "ix_return_calls_open (state=? AND due_at<?)",
+    }
 
 
 @pytest.mark.parametrize(

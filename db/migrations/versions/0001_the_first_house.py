@@ -550,6 +550,9 @@ def upgrade() -> None:
             "(status = 'waiting') = (waiting_for IS NOT NULL)",
             name=op.f("ck_tickets_waiting_reason"),
         ),
+        sa.CheckConstraint(
+            "(source = '') = (external_id IS NULL)", name=op.f("ck_tickets_own_or_imported")
+        ),
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.id"], name=op.f("fk_tickets_contact_id")
         ),
@@ -575,15 +578,15 @@ def upgrade() -> None:
             "ix_tickets_own_received",
             ["received_at", "fault"],
             unique=False,
-            sqlite_where=sa.text("source = ''"),
-            postgresql_where=sa.text("source = ''"),
+            sqlite_where=sa.text("external_id IS NULL"),
+            postgresql_where=sa.text("external_id IS NULL"),
         )
         batch_op.create_index(
             "ix_tickets_own_closed",
             ["closed_at", "status"],
             unique=False,
-            sqlite_where=sa.text("source = ''"),
-            postgresql_where=sa.text("source = ''"),
+            sqlite_where=sa.text("external_id IS NULL"),
+            postgresql_where=sa.text("external_id IS NULL"),
         )
         batch_op.create_index(
             batch_op.f("ix_tickets_technician_id"), ["technician_id"], unique=False
@@ -746,7 +749,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("return_calls", schema=None) as batch_op:
         batch_op.create_index("ix_return_calls_open", ["state", "due_at"], unique=False)
-        batch_op.create_index("ix_return_calls_ended", ["ended_at", "due_at"], unique=False)
+        batch_op.create_index(
+            "ix_return_calls_ended", ["ended_at", "due_at", "ticket_id"], unique=False
+        )
 
     op.create_table(
         "survey_invitations",
@@ -943,7 +948,9 @@ def upgrade() -> None:
     with op.batch_alter_table("timers", schema=None) as batch_op:
         batch_op.create_index("ix_timers_due", ["phase", "due_at"], unique=False)
         batch_op.create_index(
-            "ix_timers_stopped", ["kind", "stopped_at", "due_at", "phase"], unique=False
+            "ix_timers_stopped",
+            ["kind", "stopped_at", "due_at", "phase", "ticket_id"],
+            unique=False,
         )
         batch_op.create_index("ix_timers_judged", ["kind", "due_at", "stopped_at"], unique=False)
 
