@@ -257,6 +257,7 @@ class Queue {
   showWords() {
     if (this.shownWords === this.words) return;
     this.shownWords = this.words;
+    this.box.lang = this.data.language;
     write(this.heading, this.say("queue.title"));
     this.table.setAttribute("aria-label", this.say("queue.title"));
     write(this.caption, this.say("queue.caption"));

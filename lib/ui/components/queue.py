@@ -98,6 +98,7 @@ def show(key: str, page: QueuePage, *, may_enter: bool) -> str | None:
             "may_enter": may_enter,
             "ticket_page": "/tickets_detail",
             "stream": "/desk/live",
+            "language": language().replace("_", "-"),
             "words": words_asset(language()).address,
             "style": asset("queue.css").address,
         },

@@ -1,0 +1,141 @@
+"""What a technician taps on a tablet: the head of a visit, the camera, and the pad the customer signs on."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from db.codes import VisitStatus
+from lib.shared.assets import asset
+from lib.shared.clock import SHANGHAI
+from lib.ui.components import loader
+from lib.ui.labels import clock_time, code_label, day, label
+from lib.visits.queries import VisitCard
+
+SENT_KEY = re.compile(r"[0-9A-Za-z-]{8,40}")
+DATA_ADDRESS = re.compile(r"data:image/(?:jpeg|png);base64,")
+MOST_SENT = 8 * 1024 * 1024
+"""Letters of one picture as it is sent; a photo made small by the tablet has about one million."""
+
+REMEMBERED = 30
+MARKS = {
+    VisitStatus.PLANNED: "clock",
+    VisitStatus.ON_THE_WAY: "car",
+    VisitStatus.ARRIVED: "place",
+    VisitStatus.DONE: "ok",
+}
+
+Store = Callable[[str, bytes], bool | None]
+"""Takes the key and bytes of a picture: True stored, False refused for good, None to be sent again."""
+
+_card = st.components.v2.component("desk_visit_card", js=loader("visit_card.js"))
+_camera = st.components.v2.component("desk_photo", js=loader("photo.js"))
+_pad = st.components.v2.component("desk_signature", js=loader("signature.js"))
+
+
+def card(key: str, visit: VisitCard, *, elsewhen: bool = False) -> int | None:
+    """Draw the head of a visit; `elsewhen`: with its day. Answers the id of the ticket to open."""
+    times = f"{clock_time(visit.starts_at)}–{clock_time(visit.ends_at)}"
+    dialled = re.sub(r"[^\d+,;]", "", visit.phone.replace("转", ","))
+    live = visit.status is not VisitStatus.DONE
+    warranty = code_label(visit.coverage)
+    if visit.warranty_ends_on is not None:
+        warranty = label("visits.today.warranty", state=warranty, until=visit.warranty_ends_on)
+    facts = [
+        [label("visits.today.fault"), code_label(visit.fault)],
+        [label("visits.today.item"), " · ".join(filter(None, (visit.item_name, visit.room)))],
+        [label("visits.today.told"), visit.words],
+    ]
+    answer = _card(
+        key=key,
+        data={
+            "times": f"{day(visit.starts_at.astimezone(SHANGHAI).date())} {times}"
+            if elsewhen
+            else times,
+            "state": "late" if visit.late else str(visit.status),
+            "status": label("visits.late") if visit.late else code_label(visit.status),
+            "mark": "late" if visit.late else MARKS.get(visit.status, "clock"),
+            "priority": code_label(visit.priority),
+            "number": visit.number,
+            "ticket": visit.ticket_id,
+            "coverage": warranty,
+            "coverage_state": str(visit.coverage),
+            "customer": visit.customer_name,
+            "address": " · ".join(filter(None, (visit.site_name, visit.address))),
+            "contact": visit.contact_name,
+            "phone": visit.phone,
+            "tel": dialled if live and not visit.masked else "",
+            "map": visit.address if live and not visit.masked else "",
+            "facts": facts if live else facts[:1],
+            "words": {word: label(f"visits.today.{word}") for word in ("call", "navigate")},
+            "style": asset("visit_card.css").address,
+        },
+        on_opened_change=lambda: None,
+    )
+    return answer.opened if isinstance(answer.opened, int) else None
+
+
+def camera(key: str, room: int, store: Store) -> None:
+    """Draw the camera buttons, for `room` more photos."""
+    _camera(
+        key=key,
+        data={
+            "room": room,
+            "answered": st.session_state.get(f"{key}.answered", []),
+            "words": {
+                word: label(f"visits.photo.{word}")
+                for word in ("shoot", "pick", "sending", "full", "unreadable")
+            },
+            "style": asset("photo.css").address,
+        },
+        on_taken_change=lambda: _take(key, "taken", store),
+    )
+
+
+def pad(key: str, store: Store) -> None:
+    """Draw the pad for a signature."""
+    _pad(
+        key=key,
+        data={
+            "answered": next(reversed(st.session_state.get(f"{key}.answered", [])), None),
+            "stored": st.session_state.get(f"{key}.stored", False),
+            "words": {
+                word: label(f"visits.signature.{word}")
+                for word in ("paper", "hint", "clear", "confirm", "sending")
+            },
+            "style": asset("signature.css").address,
+        },
+        on_signed_change=lambda: _take(key, "signed", store),
+    )
+
+
+def _take(key: str, trigger: str, store: Store) -> None:
+    """Give a picture that was sent to `store`, and remember its key for the answer."""
+    asked: Any = st.session_state[key].get(trigger)
+    if not isinstance(asked, dict):
+        return
+    sent_key, image = asked.get("key"), asked.get("image")
+    if not isinstance(sent_key, str) or not SENT_KEY.fullmatch(sent_key):
+        return
+    stored = store(sent_key, _bytes_of(image))
+    if stored is None:
+        return
+    st.session_state[f"{key}.stored"] = stored
+    answered = st.session_state.get(f"{key}.answered", [])
+    st.session_state[f"{key}.answered"] = [*answered, sent_key][-REMEMBERED:]
+
+
+def _bytes_of(image: object) -> bytes:
+    """What a data address holds; nothing when it is none or too long, which every picture rule refuses."""
+    if not isinstance(image, str) or len(image) > MOST_SENT:
+        return b""
+    found = DATA_ADDRESS.match(image)
+    if found is None:
+        return b""
+    try:
+        return base64.b64decode(image[found.end() :], validate=True)
+    except (binascii.Error, ValueError):
+        return b""
