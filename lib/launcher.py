@@ -9,6 +9,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,8 @@ def prepare(*, sample: bool = False) -> None:
     for name in KEYS:
         key(name)
     with _locked(folder / "starting.lock"):
-        if sample and not settings().database_url and not _sqlite_file().exists():
+        fresh = not settings().database_url and not _sqlite_file().exists()
+        if sample and fresh and find_spec("lib.demo"):
             _tell_sample_story(_sqlite_file())
         migrate.upgrade(settings().database)
     database.configure(settings().database)
@@ -51,7 +54,7 @@ def _sqlite_file() -> Path:
 
 
 def _tell_sample_story(file: Path) -> None:
-    from lib import demo
+    demo = import_module("lib.demo")
 
     draft = file.with_name(f"{file.name}.draft")
     for old in file.parent.glob(f"{draft.name}*"):
