@@ -11,7 +11,7 @@ from lib.ui.components import loader
 
 _refresher = st.components.v2.component(
     "desk_refresher",
-    css='[class*="st-key-live-"] { display: none; }\n',
+    css='[class*="st-key-live-"] {\n  display: none;\n}\n',
     js=loader("refresher.js"),
     isolate_styles=False,
 )
