@@ -141,8 +141,11 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
         customer_id = customers.get(case.company)
         contact_id = None if customer_id is None else contacts.get((customer_id, case.contact))
         tickets.append(_ticket(work, source, case, number, customer_id, contact_id))
+    # Through the connection: the ORM's insert would break a batch wherever a value is None.
+    store = work.session.connection()
+    store.execute(insert(Ticket), tickets)
     ids = dict(
-        work.session.execute(insert(Ticket).returning(Ticket.number, Ticket.id), tickets)
+        store.execute(select(Ticket.number, Ticket.id).where(Ticket.number.in_(numbers)))
         .tuples()
         .all()
     )
@@ -153,9 +156,9 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
         facts += _facts(work, ticket_id, case)
         if ticket["status"] not in ENDED_STATUSES:
             open_rows.append(_queue_row(ticket_id, ticket, case))
-    work.session.execute(insert(TicketEvent), facts)
+    store.execute(insert(TicketEvent), facts)
     if open_rows:
-        work.session.execute(insert(QueueRow), open_rows)
+        store.execute(insert(QueueRow), open_rows)
     return len(facts)
 
 

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,8 @@ from lib.tickets.mapping import Kind, Mapping
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 REPORT_EVERY = 500
+CASE_FIELDS = tuple(field.name for field in fields(PlannedCase))
+"""The events are the last of them."""
 
 TABLES = """
 CREATE TABLE cases (place INTEGER PRIMARY KEY, id TEXT UNIQUE, planned TEXT);
@@ -186,7 +188,7 @@ class _Filling:
     def _keep(self, place: int, planned: PlannedCase) -> bool:
         kept = self._store.execute(
             "INSERT OR IGNORE INTO cases VALUES (?, ?, ?)",
-            (place, planned.id, json.dumps(asdict(planned), ensure_ascii=False)),
+            (place, planned.id, json.dumps(_told(planned), ensure_ascii=False)),
         )
         return kept.rowcount == 1
 
@@ -202,9 +204,17 @@ def _count(store: sqlite3.Connection, query: str, *values: str) -> int:
     return found
 
 
-def _planned(told: dict[str, Any]) -> PlannedCase:
-    events = [PlannedEvent(**event) for event in told.pop("events")]
-    return PlannedCase(**told, events=events)
+def _told(planned: PlannedCase) -> list[Any]:
+    """The case as JSON: its fields in order, the events as lists."""
+    *values, events = (getattr(planned, name) for name in CASE_FIELDS)
+    told = [[event.kind, event.at, event.words, event.waiting_for] for event in events]
+    return [*values, told]
+
+
+def _planned(told: list[Any]) -> PlannedCase:
+    *values, events = told
+    values.append([PlannedEvent(*event) for event in events])
+    return PlannedCase(*values)
 
 
 def _packed(cell: Cell) -> Any:
