@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from db.codes import ActorKind, Role
 from db.models.people import AuditRow, DeskSession, Person, PersonRole
+from lib.shared import audit
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
 
@@ -86,16 +87,6 @@ def list_people(look: Look) -> list[PersonRow]:
     ]
 
 
-def find_account(look: Look, *, login: str) -> tuple[int, int]:
-    """Id and version of an account, for the commands of the house. Refuses `not_found`."""
-    row = look.session.execute(
-        select(Person.id, Person.version).where(Person.login == login)
-    ).first()
-    if row is None:
-        raise Refusal("not_found")
-    return row.id, row.version
-
-
 def list_holders(look: Look, *, role: Role) -> list[Colleague]:
     """The active people who hold a role, by name."""
     rows = look.session.execute(
@@ -161,3 +152,11 @@ def list_audit(look: Look, *, before: int | None = None, action: str = "") -> li
         )
         for row, name in look.session.execute(asked)
     ]
+
+
+def check_audit_chain(look: Look) -> int | None:
+    """The number of the first audit row that does not fit the chain, None when it is whole; like `list_audit`."""
+    if not look.actor.has(Role.AUDITOR, Role.ADMINISTRATOR):
+        raise Refusal("no_longer_allowed")
+    bad = audit.verify_chain(look.session, audit.read_exported_heads())
+    return bad.id if bad is not None else None

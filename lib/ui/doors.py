@@ -135,6 +135,11 @@ def refuse(key: str, **params: Any) -> None:
     st.session_state[REFUSAL] = Refusal(key, **params)
 
 
+def refused() -> bool:
+    """Whether the last submission was refused or failed; for actions that answer nothing."""
+    return REFUSAL in st.session_state
+
+
 def form_key(name: str) -> str:
     """The idempotency key of a form instance: put it into the widget keys and the callback's arguments.
 

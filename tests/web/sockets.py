@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from db import session as database
@@ -16,7 +17,7 @@ from lib.shared.settings import key, settings
 from lib.shared.work import perform, system
 from tests.cast import login_of
 from tests.serving import Server
-from tests.wire import Answer, Wire
+from tests.wire import Answer
 
 
 @contextmanager
@@ -126,3 +127,12 @@ def pressed(widget_id: str) -> WidgetState:
 def typed(widget_id: str, text: str) -> WidgetState:
     """The state of a text box."""
     return WidgetState(id=widget_id, string_value=text)
+
+
+def closing_code(socket: ClientConnection) -> int:
+    """The code with which the server closes the socket, whatever it says before."""
+    try:
+        while True:
+            socket.recv(timeout=5)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd is not None else 0
