@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,10 @@ desk = typer.Typer(
 )
 people = typer.Typer(help="Add people, or give them a new first password.", no_args_is_help=True)
 desk.add_typer(people, name="person")
+imports = typer.Typer(help="Take over what another system knows.", no_args_is_help=True)
+desk.add_typer(imports, name="import")
+reports = typer.Typer(help="Write figures of the stored cases to a file.", no_args_is_help=True)
+desk.add_typer(reports, name="report")
 
 Port = Annotated[int | None, typer.Option("--port", help="Port to listen on (PORT, else 8501).")]
 Var = Annotated[
@@ -175,6 +181,152 @@ def _first_password(login: str, *, from_input: bool) -> str:
     password = sys.stdin.readline().rstrip("\r\n")
     rules.ensure_password_is_usable(password, login=login)
     return password
+
+
+@imports.command("tickets")
+def import_tickets(
+    file: Annotated[Path, typer.Argument(help="CSV (gzip too), XLSX or XES.")],
+    mapping: Annotated[
+        Path,
+        typer.Option(
+            "--mapping", help="Mapping file (lib/tickets/mappings/README.md), or its name."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read, check and count; write nothing.")
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="SQLite: import beside a running desk; its saves wait so long."
+        ),
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Name of the source (else the mapping's).")
+    ] = None,
+    refusals: Annotated[
+        Path | None,
+        typer.Option("--refusals", help="Workbook for refused rows (else FILE.refused.xlsx here)."),
+    ] = None,
+    var: Var = None,
+) -> None:
+    """Take over the history of another help desk: every case once, all in one transaction.
+
+    Ends with 1 when rows were refused; the rest is imported all the same.
+    """
+    from db import session
+    from lib import launcher
+    from lib.shared import clock
+    from lib.tickets import history, staging
+    from lib.tickets import mapping as mappings
+    from lib.tickets import refusals as workbook
+
+    _set_environment(None, var)
+    form = mappings.load_mapping(mapping)
+    _ready()
+    if session.is_sqlite() and not (wait or dry_run) and launcher.is_serving():
+        raise Refusal("desk_is_serving")
+    now = clock.now()
+    with _progress() as progress, staging.staged(file, form, now, progress) as stage:
+        told = history.import_history(
+            file, form, stage, now=now, source=source, dry_run=dry_run, progress=progress
+        )
+        out = refusals or Path(f"{file.name}.refused.xlsx")
+        lines = workbook.write_refusals(out, stage.refusals()) if told.cases_refused else 0
+    done = "would be new" if dry_run else "new"
+    typer.echo(
+        f"{told.source}: {told.rows_read} rows; {told.cases_new} cases {done}, "
+        f"{told.cases_known} known, {told.cases_refused} refused."
+    )
+    if lines:
+        typer.echo(f"Refused rows with their reasons: {out}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on the terminal, one line per step; nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskID,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def show(doing: str, done: int, total: int) -> None:
+            if doing not in steps:
+                steps[doing] = bar.add_task(doing, total=total)
+            bar.update(steps[doing], completed=done, total=total)
+
+        yield show
+
+
+@reports.command("timers")
+def report_timers(
+    source: Annotated[str, typer.Option("--source", help="Whose cases: the name of an import.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    calendar: Annotated[
+        str, typer.Option("--calendar", help="Working calendar to count in.")
+    ] = "cn-0900-1800",
+    var: Var = None,
+) -> None:
+    """Write each case's moments and its seconds, by the wall clock and in working time."""
+    from lib.reports import timer_report
+    from lib.shared import clock
+    from lib.shared.work import look, system
+
+    _set_environment(None, var)
+    _ready()
+    cases = look(
+        timer_report.write_timer_report,
+        actor=system("report"),
+        now=clock.now(),
+        source=source,
+        calendar=calendar,
+        out=out,
+    )
+    typer.echo(f"{cases} cases: {out}")
+
+
+@desk.command("try-data")
+def try_data(
+    folder: Annotated[Path, typer.Argument(help="Folder with logs and expected/.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Keep the written reports in this folder.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="Empty database to use (else a temporary SQLite file)."),
+    ] = None,
+) -> None:
+    """Import real logs into a temporary database and print what differs from the expected figures."""
+    import tempfile
+
+    from db import migrate, session
+    from lib.reports import try_data as trial
+    from lib.shared import clock
+
+    with tempfile.TemporaryDirectory(prefix="curtaincall-try-") as scratch:
+        _set_environment(None, Path(scratch))
+        address = database or f"sqlite:///{Path(scratch) / 'desk.db'}"
+        migrate.upgrade(address)
+        session.configure(address)
+        reports_folder = out or Path(scratch)
+        reports_folder.mkdir(parents=True, exist_ok=True)
+        with _progress() as progress:
+            well = trial.try_all(folder, reports_folder, clock.now(), typer.echo, progress)
+        session.dispose()
+    raise typer.Exit(0 if well else 1)
 
 
 @desk.command()
