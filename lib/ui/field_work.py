@@ -1,0 +1,321 @@
+"""A technician's visit on a tablet: one tap each for the way and the arrival, then report, photos, parts, signature."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from db.codes import VisitOutcome, VisitStatus
+from lib.shared.errors import Refusal
+from lib.stock.queries import PartRow
+from lib.stock.rules import MOST_AT_ONCE
+from lib.ui import doors
+from lib.ui.components import field
+from lib.ui.components.parts import part_name
+from lib.ui.labels import clock_time, code_label, escape, label, language
+from lib.visits import actions, rules
+from lib.visits.queries import UsedPart, VisitCard, read_file
+
+STYLE = """<style>
+.st-key-visits_today, .st-key-visits_today p, .st-key-visits_today label, .st-key-visits_end p { font-size: 17px; }
+.st-key-visits_today button, .st-key-visits_end button { min-height: 56px; }
+.st-key-visits_today button p, .st-key-visits_end button p { font-size: 17px; font-weight: 600; }
+.st-key-visits_today input, .st-key-visits_today [data-baseweb="select"] > div { min-height: 48px; font-size: 17px; }
+.st-key-visits_today textarea { font-size: 17px; line-height: 1.5; }
+.st-key-visits_today [data-testid="stNumberInputContainer"] button { min-width: 48px; }
+.st-key-visits_today [data-testid="stImage"] img { border-radius: 6px; border: 1px solid #8A94A6; }
+[class*="st-key-visits_undo_"] { animation: desk-undo 0s linear 10s forwards; }
+@keyframes desk-undo { to { visibility: hidden; } }
+</style>"""
+"""Large enough for gloves and poor light; "undo" goes when its ten seconds are over."""
+
+
+def name(what: str, visit: VisitCard) -> str:
+    """The key of a field of a visit."""
+    return f"visits.today.{what}.{visit.id}"
+
+
+def steps(visit: VisitCard, now: datetime) -> None:
+    """The next tap of a visit that has not arrived."""
+    if visit.status not in (VisitStatus.PLANNED, VisitStatus.ON_THE_WAY):
+        return
+    with st.container(horizontal=True, gap="small"):
+        if visit.status is VisitStatus.PLANNED:
+            _step(visit, "set_out", actions.set_out, ":material/directions_car:", primary=True)
+        _step(
+            visit,
+            "arrive",
+            actions.arrive,
+            ":material/location_on:",
+            primary=visit.status is VisitStatus.ON_THE_WAY,
+        )
+        if visit.status is VisitStatus.ON_THE_WAY and rules.can_undo(visit.on_the_way_at, now):
+            with st.container(key=f"visits_undo_{visit.id}", width="content"):
+                _step(visit, "undo", actions.undo_set_out, ":material/undo:", primary=False)
+
+
+def _step(visit: VisitCard, what: str, action: object, icon: str, *, primary: bool) -> None:
+    key = doors.form_key(f"visits.today.{what}.{visit.id}.{visit.version}")
+    st.button(
+        label(f"visits.today.{what}"),
+        key=f"{name(what, visit)}.{key}",
+        icon=icon,
+        type="primary" if primary else "secondary",
+        width="stretch",
+        on_click=doors.submit,
+        args=(action,),
+        kwargs={"key": key, "visit_id": visit.id, "version": visit.version},
+    )
+
+
+def form(visit: VisitCard, parts: Sequence[PartRow]) -> None:
+    """All that a visit on site needs before it ends; each part of it is stored as soon as it is given."""
+    _outcome(visit)
+    _report(visit)
+    _photos(visit)
+    _parts(visit, parts)
+    _signature(visit)
+
+
+def _outcome(visit: VisitCard) -> None:
+    st.subheader(label("visits.today.outcome"), anchor=f"outcome-{visit.id}")
+    st.segmented_control(
+        label("visits.today.outcome"),
+        list(VisitOutcome),
+        key=name("outcome", visit),
+        format_func=code_label,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+
+
+def _report(visit: VisitCard) -> None:
+    st.subheader(label("visits.today.report"), anchor=f"report-{visit.id}")
+    st.session_state.setdefault(name("report", visit), visit.report)
+    st.text_area(
+        label("visits.today.report"),
+        key=name("report", visit),
+        max_chars=rules.REPORT_LENGTH,
+        height=110,
+        placeholder=label("visits.today.report_how"),
+        label_visibility="collapsed",
+        on_change=_keep_draft,
+        args=(visit,),
+    )
+
+
+def _keep_draft(visit: VisitCard) -> None:
+    doors.submit(
+        actions.keep_draft,
+        visit_id=visit.id,
+        report=st.session_state.get(name("report", visit), visit.report),
+        signed_by=st.session_state.get(name("signed_by", visit), visit.signed_by),
+    )
+
+
+def _photos(visit: VisitCard) -> None:
+    taken = len(visit.photo_ids)
+    st.subheader(label("visits.today.photos", count=taken, most=actions.MOST_PHOTOS), anchor=False)
+    if visit.photo_ids:
+        with st.container(horizontal=True, gap="small"):
+            for file_id in visit.photo_ids:
+                with st.container(width=150, gap="small"):
+                    st.image(_small(file_id), width=150)
+                    st.button(
+                        label("visits.photo.remove"),
+                        key=f"visits.photo.remove.{file_id}",
+                        icon=":material/delete:",
+                        width="stretch",
+                        on_click=doors.submit,
+                        args=(actions.remove_photo,),
+                        kwargs={"visit_id": visit.id, "file_id": file_id},
+                    )
+
+    def store(key: str, sent: bytes) -> bool | None:
+        answer = doors.submit(
+            actions.add_photo, key=f"photo-{visit.id}-{key}", visit_id=visit.id, sent=sent
+        )
+        return _stored(answer)
+
+    field.camera(name("camera", visit), actions.MOST_PHOTOS - taken, store)
+
+
+def _stored(answer: int | None) -> bool | None:
+    """Whether a picture was stored; None after a failure of ours, so that the tablet sends it again."""
+    if answer is not None:
+        return True
+    refusal = st.session_state.get(doors.REFUSAL)
+    return None if isinstance(refusal, Refusal) and refusal.key == "failed" else False
+
+
+def _small(file_id: int) -> bytes:
+    """A thumbnail, kept in this session: stored pictures never change."""
+    kept: dict[int, bytes] = st.session_state.setdefault("visits.today.thumbnails", {})
+    if file_id not in kept:
+        kept[file_id] = doors.read(read_file, file_id=file_id, small=True).content
+    return kept[file_id]
+
+
+def _parts(visit: VisitCard, parts: Sequence[PartRow]) -> None:
+    st.subheader(label("visits.today.parts"), anchor=False)
+    for used in visit.parts:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(
+                f"{used.number} · {_used_name(used)} × {used.quantity} {used.unit}", width="stretch"
+            )
+            st.button(
+                label("visits.part.back"),
+                key=f"visits.part.back.{used.id}",
+                icon=":material/undo:",
+                on_click=doors.submit,
+                args=(actions.give_part_back,),
+                kwargs={"visit_id": visit.id, "visit_part_id": used.id},
+            )
+    key = doors.form_key(f"visits.part.{visit.id}")
+    words = {
+        part.id: label(
+            "visits.part.option", number=part.number, name=part_name(part), on_hand=part.on_hand
+        )
+        for part in sorted(parts, key=lambda each: each.number)
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        part_id = st.selectbox(
+            label("visits.part.which"),
+            list(words),
+            key=f"visits.part.which.{key}",
+            index=None,
+            format_func=lambda each: words.get(each, ""),
+            placeholder=label("visits.part.find"),
+        )
+        st.number_input(
+            label("visits.part.quantity"),
+            1,
+            MOST_AT_ONCE,
+            key=f"visits.part.quantity.{key}",
+            width=170,
+        )
+        st.button(
+            label("visits.part.use"),
+            key=f"visits.part.use.{key}",
+            icon=":material/add:",
+            disabled=part_id is None,
+            on_click=_use_part,
+            args=(visit, key),
+        )
+
+
+def _used_name(used: UsedPart) -> str:
+    return used.name_en if language() == "en" and used.name_en else used.name
+
+
+def _use_part(visit: VisitCard, key: str) -> None:
+    doors.submit(
+        actions.use_part,
+        key=key,
+        visit_id=visit.id,
+        part_id=st.session_state[f"visits.part.which.{key}"],
+        quantity=st.session_state[f"visits.part.quantity.{key}"],
+    )
+
+
+def _signature(visit: VisitCard) -> None:
+    st.subheader(label("visits.today.signature"), anchor=f"signature-{visit.id}")
+    st.session_state.setdefault(name("signed_by", visit), visit.signed_by)
+    st.text_input(
+        label("visits.today.signed_by"),
+        key=name("signed_by", visit),
+        max_chars=rules.SIGNER_LENGTH,
+        placeholder=visit.contact_name,
+        on_change=_keep_draft,
+        args=(visit,),
+    )
+    again = name("sign_again", visit)
+    if visit.signature_id is not None and not st.session_state.get(again):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.image(_small(visit.signature_id), width=240)
+            st.markdown(
+                f":material/check_circle: {label('visits.signature.stored')}", width="content"
+            )
+            st.button(
+                label("visits.signature.again"),
+                key=f"{again}.button",
+                icon=":material/edit:",
+                on_click=st.session_state.__setitem__,
+                args=(again, True),
+            )
+        return
+
+    def store(key: str, sent: bytes) -> bool | None:
+        answer = doors.submit(
+            actions.sign_visit, key=f"signature-{visit.id}-{key}", visit_id=visit.id, sent=sent
+        )
+        if answer is not None:
+            st.session_state[again] = False
+        return _stored(answer)
+
+    field.pad(name("pad", visit), store)
+
+
+def end(visit: VisitCard) -> None:
+    """The tap that ends the visit, pinned to the foot of the screen, with what is still missing."""
+    key = doors.form_key(f"visits.today.finish.{visit.id}")
+    with st.container(key="visits_end"):
+        missing = [
+            each
+            for each in _missing(visit)
+            if each in st.session_state.get(name("missing", visit), ())
+        ]
+        if missing:
+            links = "、".join(
+                f"[{label(f'visits.missing.{each}')}](#{_anchor(each)}-{visit.id})"
+                for each in missing
+            )
+            st.warning(label("visits.today.missing", what=links), icon=":material/checklist:")
+        st.button(
+            label("visits.today.finish", number=visit.number),
+            key=f"{name('finish', visit)}.{key}",
+            type="primary",
+            icon=":material/task_alt:",
+            width="stretch",
+            on_click=_finish,
+            args=(visit, key),
+        )
+
+
+def _anchor(missing: str) -> str:
+    return "signature" if missing == "signed_by" else missing
+
+
+def _missing(visit: VisitCard) -> list[str]:
+    return rules.missing_for(
+        st.session_state.get(name("outcome", visit)),
+        st.session_state.get(name("report", visit), ""),
+        st.session_state.get(name("signed_by", visit), ""),
+        has_signature=visit.signature_id is not None,
+    )
+
+
+def _finish(visit: VisitCard, key: str) -> None:
+    st.session_state[name("missing", visit)] = missing = _missing(visit)
+    if missing:
+        return
+    doors.submit(
+        actions.finish_visit,
+        key=key,
+        visit_id=visit.id,
+        version=visit.version,
+        report=st.session_state[name("report", visit)],
+        outcome=st.session_state[name("outcome", visit)],
+        signed_by=st.session_state.get(name("signed_by", visit), ""),
+    )
+    if not doors.refusal_waits():
+        doors.say("visits.today.finished", number=visit.number)
+
+
+def result(visit: VisitCard) -> None:
+    """What a visit that is done has brought, in a few lines."""
+    if visit.outcome is None:
+        return
+    told = [f"**{code_label(visit.outcome)}** · {clock_time(visit.done_at)}", escape(visit.report)]
+    told += [escape(f"{used.number} {_used_name(used)} × {used.quantity}") for used in visit.parts]
+    st.markdown("  \n".join(filter(None, told)))
