@@ -59,5 +59,5 @@ st.dataframe(
     ),
     key="people.audit.rows",
     hide_index=True,
-    height=640,
+    height="content",
 )

@@ -36,7 +36,6 @@ with accounts:
             hide_index=True,
             on_select="rerun",
             selection_mode="single-row",
-            height=560,
         )
     with right:
         rows = chosen["selection"]["rows"]

@@ -113,7 +113,7 @@ def first_page(roles: frozenset[Role]) -> str:
     for role, name in FIRST_PAGES:
         if role in roles and name in names:
             return name
-    return "people_account"
+    return next((found.name for found in open_to(roles) if found.shown), "people_account")
 
 
 def go(name: str, **query: str | int) -> NoReturn:
