@@ -182,7 +182,7 @@ class Listener:
                     self._board.start(self._number)
                     self._crossed_at = epoch(clock.now())
                 self._listen(bell)
-            except Exception:  # noqa: BLE001 - whatever it was, the listener must come back
+            except Exception:  # whatever it was, the listener must come back
                 log.exception("live.listener_failed")
                 self._stopping.wait(1)
             finally:
