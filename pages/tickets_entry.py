@@ -39,6 +39,7 @@ def start_over() -> None:
     doors.renew_form("tickets.entry")
 
 
+call_form.keep_choices(form)
 caller = call_form.known(form)
 saved = st.session_state.get(SAVED)
 if saved is not None and not caller.is_chosen:
@@ -91,4 +92,4 @@ with right:
             fault=call_form.chosen_fault(form),
         )
         last = doors.read(list_last_faults, customer_id=caller.customer_id)
-        call_script.show_record(form, similar, last, item, on_attach=attach)
+        call_script.show_record(form, similar, last, on_attach=attach)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Any
 
 import streamlit as st
@@ -13,16 +14,32 @@ from lib.customers.rules import is_phone, phone_fragment
 from lib.items.actions import WARRANTY_MONTHS
 from lib.shared.clock import SHANGHAI
 from lib.tickets.intake import Caller, NewItem, Place
-from lib.ui import doors
-from lib.ui.chips import warranty_words
-from lib.ui.labels import code_label, label
+from lib.ui import chips, doors
+from lib.ui.labels import code_label, label, language
 
 SCREEN = "tickets.entry"
 CALLER = f"{SCREEN}.caller"
-NEW = "new"
-UNKNOWN = "unknown"
-NOW, EARLIER = "now", "earlier"
-Chosen = int | str
+SPOKEN = f"{SCREEN}.spoken"
+
+
+class Other(StrEnum):
+    """What a list of known places or items offers beside the known ones."""
+
+    NEW = "new"
+    UNKNOWN = "unknown"
+
+
+class Received(StrEnum):
+    """Whether the call is told now or was received earlier."""
+
+    NOW = "now"
+    EARLIER = "earlier"
+
+
+NEW, UNKNOWN = Other.NEW, Other.UNKNOWN
+NOW, EARLIER = Received.NOW, Received.EARLIER
+Chosen = int | Other
+CHOICES_OF_IDS = ("contact", "site", "item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,16 @@ class Known:
 def key(form: str, field: str, *more: object) -> str:
     """The key of a widget in this instance of the form."""
     return ".".join([SCREEN, field, form, *map(str, more)])
+
+
+def keep_choices(form: str) -> None:
+    """Hold chosen contacts, sites and items while their labels change with the language."""
+    if st.session_state.setdefault(SPOKEN, language()) is language():
+        return
+    st.session_state[SPOKEN] = language()
+    for field in CHOICES_OF_IDS:
+        for name in [name for name in st.session_state if str(name).startswith(key(form, field))]:
+            st.session_state[name] = st.session_state[name]
 
 
 def choose_known(form: str, customer_id: int, contact_id: int | None) -> None:
@@ -184,6 +211,9 @@ def show_place(form: str, caller: Known) -> CoveredItem | None:
     )
     if chosen == NEW:
         _new_item(form)
+    if chosen in items:
+        warranty = items[chosen].warranty
+        chips.show([chips.warranty_chip(warranty), chips.Chip("", chips.term_words(warranty))])
     return items.get(chosen) if isinstance(chosen, int) else None
 
 
@@ -192,7 +222,7 @@ def _item_words(covered: CoveredItem | None, value: Chosen) -> str:
         return f"+ {label('entry.new_item')}" if value == NEW else label("entry.item_unknown")
     item = covered.item
     place = " ".join(filter(None, (item.site_name, item.room, item.opening)))
-    return " · ".join(filter(None, (item.name, place, warranty_words(covered.warranty))))
+    return " · ".join(filter(None, (item.name, place, chips.warranty_words(covered.warranty))))
 
 
 def _new_item(form: str) -> None:

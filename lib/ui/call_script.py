@@ -6,11 +6,10 @@ from datetime import datetime
 import streamlit as st
 
 from db.codes import TimerKind
-from lib.coverage.queries import CoveredItem
 from lib.shared.clock import SHANGHAI
 from lib.tickets.queries import SimilarTicket, TicketDetail, TimerRow, find_promise
 from lib.tickets.timers import TARGETS
-from lib.ui import call_form, chips, doors, menu
+from lib.ui import call_form, doors, menu
 from lib.ui.labels import clock_time, code_label, day, escape, label
 
 STEPS = 8
@@ -53,13 +52,10 @@ def show_record(
     form: str,
     similar: list[SimilarTicket],
     last: list[SimilarTicket],
-    item: CoveredItem | None,
     *,
     on_attach: Callable[[str, int], None],
 ) -> None:
-    """Warranty of the item, open cases of the caller to attach to, and the last faults (S-19)."""
-    if item is not None:
-        chips.show([chips.warranty_chip(item.warranty)])
+    """Open cases of the caller to attach to, and the last faults (S-19)."""
     with st.container(border=True, key="tickets_entry_similar", gap="xsmall"):
         st.markdown(f"**{label('entry.open_tickets', count=len(similar))}**")
         for place, ticket in enumerate(similar):

@@ -54,7 +54,9 @@ def priority_chip(priority: Priority) -> Chip:
 
 def warranty_chip(warranty: Warranty) -> Chip:
     """The verdict with its last day."""
-    return Chip(f"warranty {SHAPES[warranty.state]}", warranty_words(warranty), _term(warranty))
+    return Chip(
+        f"warranty {SHAPES[warranty.state]}", warranty_words(warranty), term_words(warranty)
+    )
 
 
 def warranty_words(warranty: Warranty) -> str:
@@ -68,7 +70,8 @@ def warranty_words(warranty: Warranty) -> str:
     return state + label(until, day=plain_day(warranty.ends_on))
 
 
-def _term(warranty: Warranty) -> str:
+def term_words(warranty: Warranty) -> str:
+    """From when and how long the warranty runs."""
     if warranty.start_on is None:
         return label("coverage.start_unknown")
     return label(

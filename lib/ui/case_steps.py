@@ -1,0 +1,331 @@
+"""The next steps of a case: a button for each legal one, and the small form that a step asks for.
+
+A form keeps the version the case had when it was opened, so that nobody saves over what he has not seen.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+
+import streamlit as st
+
+from db.codes import FaultCode, Priority, Role, WaitingFor
+from lib.customers.queries import list_contacts, list_sites
+from lib.items.queries import list_items
+from lib.people.queries import list_holders
+from lib.shared.clock import SHANGHAI
+from lib.shared.work import Actor
+from lib.tickets import actions
+from lib.tickets.queries import TicketDetail
+from lib.tickets.steps import Step
+from lib.ui import doors, menu
+from lib.ui.call_form import Received
+from lib.ui.labels import code_label, label
+
+SCREEN = "tickets.detail"
+OPEN = f"{SCREEN}.step"
+ICONS = {
+    Step.TAKE: ":material/front_hand:",
+    Step.LOG_CONTACT: ":material/call:",
+    Step.ASSIGN: ":material/engineering:",
+    Step.SCHEDULE: ":material/calendar_add_on:",
+    Step.START_WAITING: ":material/pause_circle:",
+    Step.END_WAITING: ":material/play_circle:",
+    Step.COMPLETE: ":material/task_alt:",
+    Step.RETURN_CALL: ":material/phone_callback:",
+    Step.CHANGE: ":material/edit:",
+    Step.NOTE: ":material/sticky_note_2:",
+    Step.CANCEL: ":material/cancel:",
+}
+AT_ONCE = {Step.TAKE: actions.take_ticket, Step.END_WAITING: actions.end_waiting}
+WITH_FORM: dict[Step, Callable[..., Any]] = {
+    Step.LOG_CONTACT: actions.log_contact,
+    Step.ASSIGN: actions.assign_technician,
+    Step.START_WAITING: actions.start_waiting,
+    Step.COMPLETE: actions.complete_ticket,
+    Step.CHANGE: actions.change_ticket,
+    Step.NOTE: actions.add_note,
+    Step.CANCEL: actions.cancel_ticket,
+}
+ELSEWHERE = {Step.SCHEDULE: "visits_schedule", Step.RETURN_CALL: "feedback_return_calls"}
+
+
+def show(ticket: TicketDetail, actor: Actor, now: datetime) -> None:
+    """The buttons, the usual next step first, and the open form if there is one."""
+    opened = _opened(ticket)
+    with st.container(horizontal=True, gap="xsmall", key="tickets_detail_steps"):
+        for place, step in enumerate(ticket.steps):
+            _button(ticket, step, actor, first=place == 0, pressed=step is opened)
+    if opened is not None:
+        _form(ticket, opened, now)
+
+
+def _opened(ticket: TicketDetail) -> Step | None:
+    told = st.session_state.get(OPEN)
+    if not isinstance(told, dict) or told["ticket"] != ticket.id:
+        return None
+    step: Step = told["step"]
+    return step
+
+
+def _button(ticket: TicketDetail, step: Step, actor: Actor, *, first: bool, pressed: bool) -> None:
+    words = label(f"step.{step}")
+    if step in ELSEWHERE:
+        entry = menu.entry(ELSEWHERE[step])
+        if entry in menu.open_to(actor.roles):
+            with st.container(key=f"tickets_detail_go_{step}", width="content"):
+                menu.link(entry.name, words, icon=ICONS[step], ticket=ticket.id)
+        return
+    if step is Step.CHANGE and ticket.customer_id is None:
+        return
+    key = doors.form_key(_form_name(ticket.id, step))
+    if step in AT_ONCE:
+        callback, arguments = _do_at_once, (step, ticket.id, ticket.version, key)
+    else:
+        callback, arguments = _open, (step, ticket.id, ticket.version, key)
+    st.button(
+        words,
+        icon=ICONS[step],
+        type="primary" if first or pressed else "secondary",
+        key=f"{SCREEN}.{step}.{key}",
+        on_click=callback,
+        args=arguments,
+    )
+
+
+def _form_name(ticket_id: int, step: Step) -> str:
+    return f"{SCREEN}.{step}.{ticket_id}"
+
+
+def _do_at_once(step: Step, ticket_id: int, version: int, key: str) -> None:
+    doors.submit(AT_ONCE[step], key=key, ticket_id=ticket_id, version=version)
+    if doors.REFUSAL not in st.session_state:
+        doors.say(f"step.{step}.done")
+
+
+def _open(step: Step, ticket_id: int, version: int, key: str) -> None:
+    told = st.session_state.get(OPEN)
+    if isinstance(told, dict) and (told["ticket"], told["step"]) == (ticket_id, step):
+        close()
+    else:
+        st.session_state[OPEN] = {"ticket": ticket_id, "step": step, "version": version}
+
+
+def close() -> None:
+    """Put the open form away; what was typed in it is still there when it is opened again."""
+    st.session_state.pop(OPEN, None)
+
+
+def _key(form: str, field: str) -> str:
+    return f"{SCREEN}.{field}.{form}"
+
+
+def _form(ticket: TicketDetail, step: Step, now: datetime) -> None:
+    form = doors.form_key(_form_name(ticket.id, step))
+    with st.container(border=True, key="tickets_detail_form"):
+        FIELDS[step](ticket, form, now)
+        if step not in ticket.steps:
+            st.caption(label("step.not_any_more"))
+        with st.container(horizontal=True):
+            st.button(
+                label(f"step.{step}.save"),
+                type="primary",
+                key=_key(form, "save"),
+                shortcut="Ctrl+Enter",
+                disabled=step not in ticket.steps,
+                on_click=_save,
+                args=(step, ticket.id, form),
+            )
+            st.button(label("step.close"), type="tertiary", key=_key(form, "close"), on_click=close)
+
+
+def _save(step: Step, ticket_id: int, form: str) -> None:
+    told = st.session_state.get(OPEN)
+    if not isinstance(told, dict) or (told["ticket"], told["step"]) != (ticket_id, step):
+        return
+    arguments = ARGUMENTS[step](form)
+    for field in ("technician_id", "waiting_for"):
+        if field in arguments and arguments[field] is None:
+            doors.refuse(f"{field.removesuffix('_id')}_missing")
+            return
+    if step is not Step.NOTE:
+        arguments["version"] = told["version"]
+    doors.submit(WITH_FORM[step], key=form, ticket_id=ticket_id, **arguments)
+    refusal = st.session_state.get(doors.REFUSAL)
+    if refusal is None:
+        close()
+        doors.say(f"step.{step}.done")
+    elif refusal.key == "changed_meanwhile":
+        # The next run shows who changed what; a second save is for the case as it is then.
+        told["version"] = None
+
+
+def adopt_version(ticket: TicketDetail) -> None:
+    """After a collision the open form goes on from the version that is on the screen now."""
+    told = st.session_state.get(OPEN)
+    if isinstance(told, dict) and told["ticket"] == ticket.id and told["version"] is None:
+        told["version"] = ticket.version
+
+
+def _words(form: str, key: str) -> None:
+    st.text_area(label(key), key=_key(form, "words"), height=80, max_chars=4000)
+
+
+def _contact_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    _words(form, "step.log_contact.words")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.segmented_control(
+            label("step.log_contact.at"),
+            list(Received),
+            default=Received.NOW,
+            required=True,
+            format_func=lambda value: label(f"entry.received_{value}"),
+            key=_key(form, "when"),
+        )
+        if chosen == Received.EARLIER:
+            local = now.astimezone(SHANGHAI)
+            st.date_input(
+                label("entry.received_day"),
+                value=local.date(),
+                format="YYYY-MM-DD",
+                key=_key(form, "day"),
+                width=140,
+            )
+            st.time_input(
+                label("entry.received_time"),
+                value=local.time().replace(second=0),
+                step=300,
+                key=_key(form, "time"),
+                width=110,
+            )
+
+
+def _contact_arguments(form: str) -> dict[str, Any]:
+    at = None
+    if _value(form, "when", Received.NOW) == Received.EARLIER:
+        on, clock = _value(form, "day", None), _value(form, "time", None)
+        if isinstance(on, date) and isinstance(clock, time):
+            at = datetime.combine(on, clock, SHANGHAI)
+    return {"words": _value(form, "words", ""), "at": at}
+
+
+def _assign_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    names = {row.id: row.name for row in doors.read(list_holders, role=Role.TECHNICIAN)}
+    options = list(names)
+    st.selectbox(
+        label("ticket.technician"),
+        options,
+        index=options.index(ticket.technician_id) if ticket.technician_id in names else None,
+        format_func=lambda value: names.get(value, ""),
+        placeholder=label("step.assign.choose"),
+        key=_key(form, "technician"),
+    )
+
+
+def _waiting_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    st.pills(
+        label("step.start_waiting.for"),
+        [code for code in WaitingFor if code is not ticket.waiting_for],
+        format_func=code_label,
+        key=_key(form, "waiting_for"),
+    )
+    _words(form, "step.start_waiting.words")
+
+
+def _change_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    priority, fault = st.columns(2, gap="small")
+    _choice(priority, form, "priority", list(Priority), ticket.priority, code_label)
+    _choice(fault, form, "fault", list(FaultCode), ticket.fault, code_label)
+    customer = ticket.customer_id
+    contacts = {row.id: row.name for row in doors.read(list_contacts, customer_id=customer)}
+    sites = {row.id: row.name for row in doors.read(list_sites, customer_id=customer)}
+    items = {
+        row.id: " · ".join(filter(None, (row.name, row.site_name, row.room)))
+        for row in doors.read(list_items, customer_id=customer)
+    }
+    contact, site, item = st.columns(3, gap="small")
+    _choice(
+        contact,
+        form,
+        "contact_id",
+        list(contacts),
+        ticket.contact.id if ticket.contact else None,
+        contacts.__getitem__,
+    )
+    _choice(
+        site,
+        form,
+        "site_id",
+        list(sites),
+        ticket.site.id if ticket.site else None,
+        sites.__getitem__,
+    )
+    _choice(
+        item,
+        form,
+        "item_id",
+        list(items),
+        ticket.item.id if ticket.item else None,
+        items.__getitem__,
+    )
+    st.text_area(
+        label("ticket.words"),
+        value=ticket.words,
+        key=_key(form, "words"),
+        height=80,
+        max_chars=4000,
+    )
+
+
+def _choice(
+    place: Any, form: str, field: str, options: list[Any], now: Any, words: Callable[[Any], str]
+) -> None:
+    place.selectbox(
+        label(f"ticket.field.{field}"),
+        options,
+        index=options.index(now) if now in options else None,
+        format_func=words,
+        placeholder=label("step.change.unknown"),
+        key=_key(form, field),
+    )
+
+
+def _change_arguments(form: str) -> dict[str, Any]:
+    fields = ("priority", "fault", "contact_id", "site_id", "item_id", "words")
+    return {field: _value(form, field, None) for field in fields}
+
+
+def _words_fields(key: str) -> Callable[[TicketDetail, str, datetime], None]:
+    return lambda ticket, form, now: _words(form, key)
+
+
+def _words_arguments(form: str) -> dict[str, Any]:
+    return {"words": _value(form, "words", "")}
+
+
+def _value(form: str, field: str, default: Any) -> Any:
+    value = st.session_state.get(_key(form, field), default)
+    return default if value is None else value
+
+
+FIELDS: dict[Step, Callable[[TicketDetail, str, datetime], None]] = {
+    Step.LOG_CONTACT: _contact_fields,
+    Step.ASSIGN: _assign_fields,
+    Step.START_WAITING: _waiting_fields,
+    Step.COMPLETE: _words_fields("step.complete.words"),
+    Step.CHANGE: _change_fields,
+    Step.NOTE: _words_fields("step.note.words"),
+    Step.CANCEL: _words_fields("step.cancel.words"),
+}
+ARGUMENTS: dict[Step, Callable[[str], dict[str, Any]]] = {
+    Step.LOG_CONTACT: _contact_arguments,
+    Step.ASSIGN: lambda form: {"technician_id": _value(form, "technician", None)},
+    Step.START_WAITING: lambda form: {
+        "waiting_for": _value(form, "waiting_for", None),
+        **_words_arguments(form),
+    },
+    Step.COMPLETE: _words_arguments,
+    Step.CHANGE: _change_arguments,
+    Step.NOTE: _words_arguments,
+    Step.CANCEL: _words_arguments,
+}

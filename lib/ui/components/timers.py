@@ -1,0 +1,48 @@
+"""The timers of one case as chips that tick in the browser, by the server's time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from db.codes import TimerPhase, Verdict
+from lib.shared.assets import asset
+from lib.shared.calendar import epoch
+from lib.tickets.queries import TimerRow
+from lib.ui.components import loader
+from lib.ui.labels import code_label, label, when
+
+_chips = st.components.v2.component("desk_timers", js=loader("timers.js"))
+
+
+def show(key: str, timers: Sequence[TimerRow], now: datetime) -> None:
+    """Draw the timers; nothing goes to the server while they tick."""
+    _chips(
+        key=key,
+        data={
+            "at": epoch(now),
+            "rows": [_row(timer) for timer in timers],
+            "words": {
+                name: label(f"timer.{name}") for name in ("left", "overdue", "outside", "days")
+            },
+            "style": asset("timers.css").address,
+        },
+    )
+
+
+def _row(timer: TimerRow) -> dict[str, object]:
+    overdue = timer.verdict is Verdict.MISSED and timer.phase is TimerPhase.RUNNING
+    ended = timer.stopped_at is not None
+    shown = timer.stopped_at if ended else timer.due_at
+    return {
+        "kind": code_label(timer.kind),
+        "verdict": timer.verdict,
+        "state": code_label(timer.verdict),
+        "overdue": overdue,
+        "outside": timer.outside_hours,
+        "due": None if timer.due_at is None else epoch(timer.due_at),
+        "remaining": timer.remaining_seconds,
+        "when": label("timer.ended_at" if ended else "timer.due_at", at=when(shown))
+        if shown
+        else "",
+    }

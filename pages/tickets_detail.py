@@ -1,0 +1,59 @@
+"""One case: facts, timers, timeline, and the legal next steps only. For everybody whose case it is or who reads all."""
+
+import streamlit as st
+
+from lib.shared import clock
+from lib.tickets.intake import reveal_caller
+from lib.tickets.queries import find_ticket, list_events, list_timers
+from lib.ui import case_page, case_steps, doors, menu
+from lib.ui.components import timers
+from lib.ui.labels import label
+from lib.ui.live import refresh_on_change
+from lib.visits.queries import list_visits_of_ticket
+
+actor = doors.enter("tickets_detail")
+ticket_id = case_page.asked_ticket()
+if ticket_id is None:
+    st.info(label("ticket.none_asked"))
+    st.stop()
+
+
+def reveal(ticket_id: int, form: str) -> None:
+    """Show phone and address in full for ten minutes, for a reason (P-05)."""
+    reason = st.session_state.get(f"tickets.detail.reason.{form}", "")
+    doors.submit(reveal_caller, key=form, ticket_id=ticket_id, reason=reason)
+
+
+refresh_on_change("tickets.detail", tickets=[ticket_id])
+now = clock.now()
+ticket = doors.read(find_ticket, ticket_id=ticket_id)
+case_steps.adopt_version(ticket)
+with st.container(key="tickets_detail_head", gap="small"):
+    if "tickets_queue" in {entry.name for entry in menu.open_to(actor.roles)}:
+        menu.link("tickets_queue", icon=":material/arrow_back:")
+    case_page.show_head(ticket)
+    timers.show("tickets.detail.timers", doors.read(list_timers, ticket_id=ticket_id), now)
+    case_steps.show(ticket, actor, now)
+with st.container(key="tickets_detail_body"):
+    left, right = st.columns([13, 7], gap="medium")
+with right, st.container(gap="small"):
+    case_page.show_customer(ticket)
+    if ticket.may_reveal:
+        form = doors.form_key(f"tickets.detail.reveal.{ticket_id}")
+        with st.popover(label("ticket.reveal"), icon=":material/visibility:"):
+            st.text_input(
+                label("ticket.reveal_reason"),
+                key=f"tickets.detail.reason.{form}",
+                max_chars=200,
+            )
+            st.button(
+                label("ticket.reveal_now"),
+                key=f"tickets.detail.reveal.{form}",
+                on_click=reveal,
+                args=(ticket_id, form),
+            )
+    case_page.show_item(ticket)
+    case_page.show_facts(ticket)
+with left, st.container(gap="small"):
+    case_page.show_visits(doors.read(list_visits_of_ticket, ticket_id=ticket_id))
+    case_page.show_timeline(doors.read(list_events, ticket_id=ticket_id), now)
