@@ -7,12 +7,13 @@ instance with its first answer, chains the audit rows and gives the change numbe
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import event, insert, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -105,8 +106,9 @@ class Work:
         self.session = session
         self.actor = actor
         self.now = now
-        self._records: list[dict[str, Any]] = []
-        self._touched: set[int] = set()
+        self.records: list[dict[str, Any]] = []
+        self.touched: set[int] = set()
+        self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Base]] = {}
 
     def get(self, model: type[Row], row_id: int, *, version: int | None = None) -> Row:
         """The row by id. Refuses `not_found`, and `changed_meanwhile` when `version` is no longer the row's."""
@@ -119,55 +121,62 @@ class Work:
 
     def record(self, action: str, subject: Base | None = None, **details: Any) -> None:
         """Write an audit row with the commit: ids and codes only, never personal values."""
-        self._records.append({"action": action, "subject": subject, "details": details})
+        self.records.append({"action": action, "subject": subject, "details": details})
 
     def touch_ticket(self, ticket_id: int) -> None:
         """Announce the case on the live stream; 0 stands for people and settings."""
-        self._touched.add(ticket_id)
+        self.touched.add(ticket_id)
 
-    def close_books(self) -> int | None:
-        """Flush, then take the change number and chain the audit rows; called once, last before the commit.
+    def before_commit(self, step: Callable[["Work", Row], None], subject: Row) -> None:
+        """Run `step(work, subject)` before the commit: once, however many verbs of this transaction ask for it."""
+        self.steps_before_commit[step, id(subject)] = (step, subject)
 
-        Returns the change number, or None when nothing was touched.
-        """
-        self.session.flush()
-        if self._records:
-            self._chain_records()
-        if not self._touched:
-            return None
-        number: int | None = self.session.scalar(
-            update(ChangeHead)
-            .where(ChangeHead.id == 1)
-            .values(number=ChangeHead.number + 1)
-            .returning(ChangeHead.number)
-        )
-        assert number is not None
-        self.session.execute(
-            insert(Change),
-            [{"number": number, "ticket_id": touched} for touched in sorted(self._touched)],
-        )
-        if not database.is_sqlite():
-            self.session.execute(text("SELECT pg_notify('desk', :number)"), {"number": str(number)})
-        return number
 
-    def _chain_records(self) -> None:
-        # The update takes the head's row lock, so that two writers cannot chain onto one row.
-        number, previous = self.session.execute(
-            update(AuditHead)
-            .where(AuditHead.id == 1)
-            .values(audit_id=AuditHead.audit_id)
-            .returning(AuditHead.audit_id, AuditHead.hash)
-        ).one()
-        rows = []
-        for record in self._records:
+def _close_books(session: Session, works: Sequence[Work]) -> None:
+    """Flush, then chain the audit rows and take the change number; once per transaction, last before the commit."""
+    steps = {
+        asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
+    }
+    for work, step, subject in steps.values():
+        step(work, subject)
+    session.flush()
+    _chain_records(session, works)
+    touched = sorted(set().union(*(work.touched for work in works)))
+    if not touched:
+        return
+    number = session.scalar(
+        update(ChangeHead)
+        .where(ChangeHead.id == 1)
+        .values(number=ChangeHead.number + 1)
+        .returning(ChangeHead.number)
+    )
+    assert number is not None
+    session.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
+    if not database.is_sqlite():
+        session.execute(text("SELECT pg_notify('desk', :number)"), {"number": str(number)})
+
+
+def _chain_records(session: Session, works: Sequence[Work]) -> None:
+    if not any(work.records for work in works):
+        return
+    # The update takes the head's row lock, so that two writers cannot chain onto one row.
+    number, previous = session.execute(
+        update(AuditHead)
+        .where(AuditHead.id == 1)
+        .values(audit_id=AuditHead.audit_id)
+        .returning(AuditHead.audit_id, AuditHead.hash)
+    ).one()
+    rows = []
+    for work in works:
+        for record in work.records:
             number += 1
             subject = record["subject"]
             row = {
                 "id": number,
-                "at": self.now,
-                "actor_kind": self.actor.kind,
-                "actor_id": self.actor.person_id,
-                "actor_name": "" if self.actor.person_id is not None else self.actor.name,
+                "at": work.now,
+                "actor_kind": work.actor.kind,
+                "actor_id": work.actor.person_id,
+                "actor_name": "" if work.actor.person_id is not None else work.actor.name,
                 "action": record["action"],
                 "subject_kind": subject.__tablename__ if subject is not None else "",
                 "subject_id": getattr(subject, "id", None),
@@ -176,10 +185,10 @@ class Work:
             }
             previous = row["hash"] = audit_hash(row)
             rows.append(row)
-        self.session.execute(insert(AuditRow), rows)
-        self.session.execute(
-            update(AuditHead).where(AuditHead.id == 1).values(audit_id=number, hash=previous)
-        )
+    session.execute(insert(AuditRow), rows)
+    session.execute(
+        update(AuditHead).where(AuditHead.id == 1).values(audit_id=number, hash=previous)
+    )
 
 
 def audit_hash(row: dict[str, Any]) -> str:
@@ -288,8 +297,42 @@ def _run(
                 at=now,
             )
         )
-    work.close_books()
+    _close_books(session, [work])
     return answer
+
+
+class Together:
+    """Several actions in one transaction, as `together` gives it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.works: list[Work] = []
+        # Rows stay in memory until the commit: the verbs of a story ask for the same ones again and again.
+        self._kept: set[object] = set()
+        event.listen(session, "loaded_as_persistent", self._keep)
+        event.listen(session, "pending_to_persistent", self._keep)
+
+    def _keep(self, _session: Session, row: object) -> None:
+        self._kept.add(row)
+
+    def perform(
+        self, action: Callable[..., T], *, actor: Actor, now: datetime, **arguments: Any
+    ) -> T:
+        """One action with its own actor, instant, permit check and audit rows. A refusal undoes all of them."""
+        actor = _fresh_actor(self._session, actor)
+        _check_permit(action, actor)
+        work = Work(self._session, actor, now)
+        self.works.append(work)
+        return action(work, **arguments)
+
+
+@contextmanager
+def together() -> Iterator[Together]:
+    """All or nothing for a sequence of actions, with one commit; for the sample story, which tells thousands."""
+    with database.writing() as session:
+        steps = Together(session)
+        yield steps
+        _close_books(session, steps.works)
 
 
 def _wait_for_key(session: Session, key: str) -> None:

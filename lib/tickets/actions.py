@@ -443,7 +443,12 @@ def add_event(
 
 
 def recompute(work: Work, ticket: Ticket) -> None:
-    """Derive the timers and the open list's row of one case from its facts, and announce the case."""
+    """Derive the timers and the open list's row of a case from its facts before the commit, and announce the case."""
+    work.before_commit(_derive, ticket)
+    work.touch_ticket(ticket.id)
+
+
+def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
     calendar = calendar_named(work.session)
     states = timers_of(facts_of_ticket(work, ticket), calendar.time)
@@ -469,7 +474,6 @@ def recompute(work: Work, ticket: Ticket) -> None:
         timer.remaining_seconds = state.remaining_seconds
         timer.stopped_at = state.stopped_at
     _refresh_queue_row(work, ticket, states)
-    work.touch_ticket(ticket.id)
 
 
 def facts_of_ticket(work: Work, ticket: Ticket) -> Facts:
