@@ -160,3 +160,15 @@ def check_audit_chain(look: Look) -> int | None:
         raise Refusal("no_longer_allowed")
     bad = audit.verify_chain(look.session, audit.read_exported_heads())
     return bad.id if bad is not None else None
+
+
+def find_account(look: Look, *, login: str) -> tuple[int, int]:
+    """Id and version of an account, for commands and administrators. Refuses `not_found`."""
+    if look.actor.kind is ActorKind.PERSON and not look.actor.has(Role.ADMINISTRATOR):
+        raise Refusal("no_longer_allowed")
+    row = look.session.execute(
+        select(Person.id, Person.version).where(Person.login == login)
+    ).one_or_none()
+    if row is None:
+        raise Refusal("not_found")
+    return row.id, row.version
