@@ -36,7 +36,7 @@ with st.container(key="tickets_detail_head", gap="small"):
     case_steps.show(ticket, actor, now)
 with st.container(key="tickets_detail_body"):
     left, right = st.columns([13, 7], gap="medium")
-with right, st.container(gap="small"):
+with right, st.container(gap="small", key="tickets_detail_facts"):
     case_page.show_customer(ticket)
     if ticket.may_reveal:
         form = doors.form_key(f"tickets.detail.reveal.{ticket_id}")

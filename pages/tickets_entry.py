@@ -58,6 +58,7 @@ with left:
         on_known=lambda customer, contact: call_form.choose_known(form, customer, contact),
         on_new=lambda words: call_form.choose_new(form, words),
         next_field=call_script.NEXT_FIELD,
+        save_button=call_script.SAVE_BUTTON,
     )
     item = None
     if caller.is_chosen:
@@ -66,7 +67,7 @@ with left:
     with st.container(key="tickets_entry_fault"):
         call_form.show_fault(form)
     call_form.show_manner(form, clock.now())
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key="tickets_entry_save"):
         st.button(
             label("entry.save"),
             type="primary",

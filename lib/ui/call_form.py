@@ -175,9 +175,10 @@ def _choose_site(form: str, customer_id: int) -> None:
     st.selectbox(
         label("entry.site"),
         [UNKNOWN, *sites, NEW],
-        index=1 if len(sites) == 1 else 0,
         format_func=words,
-        key=key(form, "site", customer_id),
+        key=start_with(
+            key(form, "site", customer_id), next(iter(sites)) if len(sites) == 1 else UNKNOWN
+        ),
     )
 
 
@@ -267,10 +268,9 @@ def show_manner(form: str, now: datetime) -> None:
         st.segmented_control(
             label("entry.priority"),
             list(Priority),
-            default=Priority.P3,
             required=True,
             format_func=code_label,
-            key=key(form, "priority"),
+            key=start_with(key(form, "priority"), Priority.P3),
         )
         st.selectbox(
             label("entry.channel"),
@@ -282,10 +282,9 @@ def show_manner(form: str, now: datetime) -> None:
         received = st.segmented_control(
             label("entry.received"),
             [NOW, EARLIER],
-            default=NOW,
             required=True,
             format_func=lambda value: label(f"entry.received_{value}"),
-            key=key(form, "received"),
+            key=start_with(key(form, "received"), NOW),
         )
         if received == EARLIER:
             local = now.astimezone(SHANGHAI)
@@ -303,6 +302,12 @@ def show_manner(form: str, now: datetime) -> None:
                 key=key(form, "received_time"),
                 width=110,
             )
+
+
+def start_with(name: str, value: Any) -> str:
+    """The key of a widget that starts with `value`; as state, since a language switch assigns it again."""
+    st.session_state.setdefault(name, value)
+    return name
 
 
 def told(form: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lib.ui.labels import clock_time, code_label, day, escape, label
 STEPS = 8
 NEXT_FIELD = ".st-key-tickets_entry_fault button"
 """Where a call goes on after the caller is known: the first fault code."""
+SAVE_BUTTON = ".st-key-tickets_entry_save button"
 
 
 def show(form: str, caller: call_form.Known) -> None:
@@ -83,7 +84,13 @@ def show_record(
 def read_out(ticket: TicketDetail, timers: list[TimerRow], *, attached: bool) -> None:
     """The number in large type, and until when somebody gets in touch."""
     due = next((row.due_at for row in timers if row.kind is TimerKind.FIRST_RESPONSE), None)
-    with st.container(border=True, key="tickets_entry_saved", horizontal=True, gap="medium"):
+    with st.container(
+        border=True,
+        key="tickets_entry_saved",
+        horizontal=True,
+        gap="medium",
+        vertical_alignment="center",
+    ):
         st.markdown(f"## {ticket.number}", width="content")
         told = label("entry.attached") if attached else label("entry.saved")
         promise = ""

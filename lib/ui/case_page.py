@@ -153,7 +153,7 @@ def _event(event: EventRow, now: datetime) -> str:
         words = label(
             "ticket.stage_lasts" if until is None else "ticket.stage_lasted",
             status=code_label(event.to_status),
-            until=when(until),
+            until=_short(until, now) if until else "",
             span=span(lasted),
         )
         if event.to_status in ENDED_STATUSES:
@@ -161,7 +161,7 @@ def _event(event: EventRow, now: datetime) -> str:
         state = f'<span class="stage">{escape(words)}</span>'
     late = ""
     if event.recorded_at - event.at > LATE_ENTRY and event.kind is not EventKind.IMPORTED:
-        late = f'<span class="stage">{escape(label("ticket.late_entry", at=when(event.recorded_at)))}</span>'
+        late = f'<span class="stage">{escape(label("ticket.late_entry", at=_short(event.recorded_at, now)))}</span>'
     words = f"<p>{_lines(event.words)}</p>" if event.words else ""
     return (
         f'<li class="{escape(event.kind)}"><time>{escape(_short(event.at, now))}</time>'

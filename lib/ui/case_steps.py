@@ -19,7 +19,7 @@ from lib.tickets import actions
 from lib.tickets.queries import TicketDetail
 from lib.tickets.steps import Step
 from lib.ui import doors, menu
-from lib.ui.call_form import Received
+from lib.ui.call_form import Received, start_with
 from lib.ui.labels import code_label, label
 
 SCREEN = "tickets.detail"
@@ -53,9 +53,12 @@ ELSEWHERE = {Step.SCHEDULE: "visits_schedule", Step.RETURN_CALL: "feedback_retur
 def show(ticket: TicketDetail, actor: Actor, now: datetime) -> None:
     """The buttons, the usual next step first, and the open form if there is one."""
     opened = _opened(ticket)
-    with st.container(horizontal=True, gap="xsmall", key="tickets_detail_steps"):
+    with st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", key="tickets_detail_steps"
+    ):
         for place, step in enumerate(ticket.steps):
-            _button(ticket, step, actor, first=place == 0, pressed=step is opened)
+            main = step is opened if opened is not None else place == 0
+            _button(ticket, step, actor, main=main)
     if opened is not None:
         _form(ticket, opened, now)
 
@@ -68,7 +71,7 @@ def _opened(ticket: TicketDetail) -> Step | None:
     return step
 
 
-def _button(ticket: TicketDetail, step: Step, actor: Actor, *, first: bool, pressed: bool) -> None:
+def _button(ticket: TicketDetail, step: Step, actor: Actor, *, main: bool) -> None:
     words = label(f"step.{step}")
     if step in ELSEWHERE:
         entry = menu.entry(ELSEWHERE[step])
@@ -86,7 +89,7 @@ def _button(ticket: TicketDetail, step: Step, actor: Actor, *, first: bool, pres
     st.button(
         words,
         icon=ICONS[step],
-        type="primary" if first or pressed else "secondary",
+        type="primary" if main else "secondary",
         key=f"{SCREEN}.{step}.{key}",
         on_click=callback,
         args=arguments,
@@ -123,6 +126,7 @@ def _key(form: str, field: str) -> str:
 def _form(ticket: TicketDetail, step: Step, now: datetime) -> None:
     form = doors.form_key(_form_name(ticket.id, step))
     with st.container(border=True, key="tickets_detail_form"):
+        st.session_state[OPEN].setdefault("seen", _changeable(ticket))
         FIELDS[step](ticket, form, now)
         if step not in ticket.steps:
             st.caption(label("step.not_any_more"))
@@ -177,10 +181,9 @@ def _contact_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
         chosen = st.segmented_control(
             label("step.log_contact.at"),
             list(Received),
-            default=Received.NOW,
             required=True,
             format_func=lambda value: label(f"entry.received_{value}"),
-            key=_key(form, "when"),
+            key=start_with(_key(form, "when"), Received.NOW),
         )
         if chosen == Received.EARLIER:
             local = now.astimezone(SHANGHAI)
@@ -215,10 +218,13 @@ def _assign_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
     st.selectbox(
         label("ticket.technician"),
         options,
-        index=options.index(ticket.technician_id) if ticket.technician_id in names else None,
+        index=None,
         format_func=lambda value: names.get(value, ""),
         placeholder=label("step.assign.choose"),
-        key=_key(form, "technician"),
+        key=start_with(
+            _key(form, "technician"),
+            ticket.technician_id if ticket.technician_id in names else None,
+        ),
     )
 
 
@@ -244,34 +250,16 @@ def _change_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
         for row in doors.read(list_items, customer_id=customer)
     }
     contact, site, item = st.columns(3, gap="small")
-    _choice(
-        contact,
-        form,
-        "contact_id",
-        list(contacts),
-        ticket.contact.id if ticket.contact else None,
-        contacts.__getitem__,
-    )
-    _choice(
-        site,
-        form,
-        "site_id",
-        list(sites),
-        ticket.site.id if ticket.site else None,
-        sites.__getitem__,
-    )
-    _choice(
-        item,
-        form,
-        "item_id",
-        list(items),
-        ticket.item.id if ticket.item else None,
-        items.__getitem__,
-    )
+    now_chosen = _changeable(ticket)
+    for place, field, names in (
+        (contact, "contact_id", contacts),
+        (site, "site_id", sites),
+        (item, "item_id", items),
+    ):
+        _choice(place, form, field, list(names), now_chosen[field], names.__getitem__)
     st.text_area(
         label("ticket.words"),
-        value=ticket.words,
-        key=_key(form, "words"),
+        key=start_with(_key(form, "words"), ticket.words),
         height=80,
         max_chars=4000,
     )
@@ -283,16 +271,29 @@ def _choice(
     place.selectbox(
         label(f"ticket.field.{field}"),
         options,
-        index=options.index(now) if now in options else None,
+        index=None,
         format_func=words,
         placeholder=label("step.change.unknown"),
-        key=_key(form, field),
+        key=start_with(_key(form, field), now if now in options else None),
     )
 
 
+def _changeable(ticket: TicketDetail) -> dict[str, Any]:
+    return {
+        "priority": ticket.priority,
+        "fault": ticket.fault,
+        "contact_id": ticket.contact.id if ticket.contact else None,
+        "site_id": ticket.site.id if ticket.site else None,
+        "item_id": ticket.item.id if ticket.item else None,
+        "words": ticket.words,
+    }
+
+
 def _change_arguments(form: str) -> dict[str, Any]:
-    fields = ("priority", "fault", "contact_id", "site_id", "item_id", "words")
-    return {field: _value(form, field, None) for field in fields}
+    """Only what was changed in the form: a colleague's newer value in another field stays."""
+    seen: dict[str, Any] = st.session_state[OPEN].get("seen", {})
+    typed = {field: _value(form, field, None) for field in seen}
+    return {field: value for field, value in typed.items() if value != seen[field]}
 
 
 def _words_fields(key: str) -> Callable[[TicketDetail, str, datetime], None]:

@@ -52,6 +52,8 @@ class Callers {
     this.input.addEventListener("compositionend", () => this.searchSoon());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("focus", () => this.input.select());
+    this.onSave = (event) => this.pressSave(event);
+    document.addEventListener("keydown", this.onSave, true);
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -60,6 +62,7 @@ class Callers {
   }
 
   close() {
+    document.removeEventListener("keydown", this.onSave, true);
     [this.waiting, this.again, this.ticking, this.focusing].forEach(clearTimeout);
   }
 
@@ -170,6 +173,18 @@ class Callers {
       this.settle(this.data.chosen);
       this.draw();
     }
+  }
+
+  // From every field: choices would take the keys for themselves, and typed text is committed by leaving it.
+  pressSave(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    const button = document.querySelector(this.data.save);
+    if (!button) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.repeat) return;
+    document.activeElement?.blur?.();
+    setTimeout(() => document.querySelector(this.data.save)?.click(), 50);
   }
 
   options() {

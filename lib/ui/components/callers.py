@@ -25,11 +25,13 @@ def show(
     on_known: Callable[[int, int | None], None],
     on_new: Callable[[str], None],
     next_field: str,
+    save_button: str,
 ) -> None:
     """Draw the field. A new `generation` empties it and takes the focus; `chosen` is the caller's name once known.
 
     `on_known` gets the ids of customer and contact as they stood on the screen, `on_new` the words of a new company;
-    both in a callback. After a choice by key the focus goes on to `next_field`, a CSS selector.
+    both in a callback. After a choice by key the focus goes on to `next_field`; Ctrl+Enter in any
+    field presses `save_button`; both are CSS selectors.
     """
     asked = _asked(key, generation)
     words = asked.get("words", "")
@@ -55,6 +57,7 @@ def show(
             ],
             "chosen": chosen,
             "next": next_field,
+            "save": save_button,
             "longest": LONGEST,
             "style": asset("callers.css").address,
             "labels": {
