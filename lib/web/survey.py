@@ -74,7 +74,7 @@ async def answer(request: Request) -> Response:
         return _page(survey_page.form(switched, survey, given=given, problems={}))
     problems = problems_of(given)
     if problems:
-        return _page(survey_page.form(language, survey, given=given, problems=problems), 422)
+        return _page(survey_page.form(language, survey, given=given, problems=problems))
     try:
         await _in_thread(lambda: _answer(token, given))
     except Refusal:

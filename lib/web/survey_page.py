@@ -28,7 +28,7 @@ STYLE = """
 @media (prefers-color-scheme:dark){:root{--page:#0f141b;--card:#18202b;--ink:#eef2f7;--soft:#b9c4d2;
 --line:#6b7688;--act:#7cbcf0;--on-act:#0f141b;--wash:#1d3a56;--bad:#ffb4a0}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:17px/1.5 "Noto Sans SC","PingFang SC",
+body{margin:0;background:var(--page);color:var(--ink);font:17px/1.5 "Noto Sans SC","Noto Sans CJK SC","PingFang SC",
 "Microsoft YaHei",system-ui,sans-serif}
 main{max-width:560px;margin:0 auto;padding:12px 14px 32px;position:relative}
 h1{font-size:22px;line-height:1.3;margin:14px 0 4px}

@@ -73,7 +73,6 @@ def test_unknown_used_and_expired_links_get_one_reply(client, cast, link):
 
 def test_what_is_missing_is_named_and_what_was_typed_is_kept(client, link):
     reply = client.post(link, data={"quality": "2", "words": "<b>慢</b>"})
-    assert reply.status_code == 422
     assert "请选择一项" in reply.text
     assert 'name="quality" value="2" checked' in reply.text
     assert "&lt;b&gt;慢&lt;/b&gt;</textarea>" in reply.text
@@ -92,7 +91,7 @@ def test_what_is_missing_is_named_and_what_was_typed_is_kept(client, link):
 )
 def test_bad_input_is_refused_in_words(client, link, wrong, told):
     reply = client.post(link, data=ANSWERS | wrong)
-    assert (reply.status_code, told in reply.text) == (422, True)
+    assert (reply.status_code, told in reply.text) == (200, True)
     assert answers() == 0
 
 
@@ -163,7 +162,7 @@ def test_a_body_that_is_no_fit_form_is_answered_calmly(client, link, body):
     reply = client.post(
         link, content=body, headers={"content-type": "application/x-www-form-urlencoded"}
     )
-    assert reply.status_code in {303, 422}
+    assert reply.status_code in {200, 303}
 
 
 def test_a_store_that_is_down_keeps_what_was_typed(client, link, monkeypatch):
