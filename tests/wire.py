@@ -12,6 +12,12 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
 
+def is_end(message: ForwardMsg) -> bool:
+    """Whether the run has ended for good; a run that switches the page ends early and is followed by another."""
+    early = ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN
+    return message.WhichOneof("type") == "script_finished" and message.script_finished != early
+
+
 @dataclass
 class Answer:
     """One rerun as the client saw it."""
@@ -65,7 +71,7 @@ class Wire:
             received = ForwardMsg.FromString(data)
             answer.messages.append(received)
             answer.size += len(data)
-            if received.WhichOneof("type") == "script_finished":
+            if is_end(received):
                 answer.seconds = time.perf_counter() - began
                 return answer
 

@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
+from sqlalchemy import select
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from db import session as database
 from db.models.people import Person
@@ -17,7 +21,7 @@ from lib.shared.settings import key, settings
 from lib.shared.work import perform, system
 from tests.cast import login_of
 from tests.serving import Server
-from tests.wire import Answer
+from tests.wire import Answer, Wire, is_end
 
 
 @contextmanager
@@ -39,8 +43,6 @@ def inside(server: Server) -> Iterator[None]:
 
 def person_id(part: str) -> int:
     """The id of somebody of the cast; inside a server only."""
-    from sqlalchemy import select
-
     with database.ReadSession() as session:
         return session.scalars(select(Person.id).where(Person.login == login_of(part))).one()
 
@@ -57,26 +59,60 @@ def cookie_of(server: Server, part: str) -> str:
     return f"desk_session={token}"
 
 
-def raw_socket(
-    address: str,
-    *,
-    cookie: str | None = None,
-    protocols: list[str] | None = None,
-    headers: dict[str, str] | None = None,
-    origin: str | None = None,
-) -> ClientConnection:
+class HostileWire(Wire):
     """A socket with whatever a hostile client likes to send."""
-    sent = dict(headers or {})
-    if cookie:
-        sent["Cookie"] = cookie
-    return connect(
-        f"ws://{urlsplit(address).netloc}/_stcore/stream",
-        origin=origin or address,
-        subprotocols=protocols or ["streamlit"],
-        additional_headers=sent,
-        max_size=None,
-        compression=None,
-    )
+
+    def __init__(
+        self,
+        address: str,
+        cookie: str | None = None,
+        *,
+        protocols: tuple[str, ...] = ("streamlit",),
+        headers: dict[str, str] | None = None,
+        origin: str | None = None,
+    ) -> None:
+        sent = dict(headers or {})
+        if cookie:
+            sent["Cookie"] = cookie
+        self._stack = ExitStack()
+        self._socket = self._stack.enter_context(
+            connect(
+                f"ws://{urlsplit(address).netloc}/_stcore/stream",
+                origin=Origin(origin or address),
+                subprotocols=[Subprotocol(each) for each in protocols],
+                additional_headers=sent,
+                max_size=None,
+                compression=None,
+            )
+        )
+
+    def send(self, message: BackMsg | bytes | str) -> None:
+        """Send a message, or a frame that is none."""
+        self._socket.send(message.SerializeToString() if isinstance(message, BackMsg) else message)
+
+    def rerun_by_hash(self, page_hash: str) -> Answer:
+        """Run the script for the page of that hash."""
+        message = BackMsg()
+        message.rerun_script.page_script_hash = page_hash
+        self.send(message)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """What comes back until a run has ended."""
+        answer = Answer()
+        while True:
+            received = ForwardMsg.FromString(self._socket.recv(timeout=20))
+            answer.messages.append(received)
+            if is_end(received):
+                return answer
+
+    def closing_code(self) -> int:
+        """The code with which the server closes the socket, whatever it says before."""
+        try:
+            while True:
+                self._socket.recv(timeout=5)
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd is not None else 0
 
 
 def elements(answer: Answer, kind: str) -> dict[str, str]:
@@ -127,12 +163,3 @@ def pressed(widget_id: str) -> WidgetState:
 def typed(widget_id: str, text: str) -> WidgetState:
     """The state of a text box."""
     return WidgetState(id=widget_id, string_value=text)
-
-
-def closing_code(socket: ClientConnection) -> int:
-    """The code with which the server closes the socket, whatever it says before."""
-    try:
-        while True:
-            socket.recv(timeout=5)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd is not None else 0

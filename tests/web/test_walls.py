@@ -1,11 +1,14 @@
 """Hostile clients against the real app: what they get is the sign-in and nothing else."""
 
 import http.client
+import json
 import time
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import select
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.exceptions import InvalidStatus
 
 from db import session as database
 from db.codes import Language, Role
@@ -19,7 +22,7 @@ from tests.cast import PASSWORD, PEOPLE, login_of
 from tests.conftest import locked, run_dir
 from tests.serving import Server, serving, staffed_copy
 from tests.web.sockets import (
-    closing_code,
+    HostileWire,
     cookie_of,
     elements,
     headings,
@@ -27,11 +30,10 @@ from tests.web.sockets import (
     page_hashes,
     person_id,
     pressed,
-    raw_socket,
     session_id,
     typed,
 )
-from tests.wire import Answer, Wire
+from tests.wire import Answer
 
 pytestmark = pytest.mark.web
 
@@ -60,24 +62,6 @@ def asked(
     return answer
 
 
-def rerun_by_hash(wire: Wire, page_hash: str) -> Answer:
-    message = BackMsg()
-    message.rerun_script.page_script_hash = page_hash
-    return sent_and_answered(wire, message)
-
-
-def sent_and_answered(wire: Wire, message: BackMsg) -> Answer:
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-    wire._socket.send(message.SerializeToString())
-    answer = Answer()
-    while True:
-        received = ForwardMsg.FromString(wire._socket.recv(timeout=20))
-        answer.messages.append(received)
-        if received.WhichOneof("type") == "script_finished":
-            return answer
-
-
 def is_sign_in_only(answer: Answer) -> bool:
     """Only the sign-in's title is on the screen, and no name of the cast or of a page anywhere.
 
@@ -94,20 +78,21 @@ def is_sign_in_only(answer: Answer) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_on_a_fresh_process_a_stranger_gets_no_page_by_name_or_hash(tmp_path):
     """Before any run Streamlit knows no navigation; pages/ must not be served then either."""
     with locked("staffed"):
         var_dir = staffed_copy(run_dir(), tmp_path / "desk")
     with serving(var_dir, "--empty") as fresh:
-        with Wire(fresh.address) as wire:
+        with HostileWire(fresh.address) as wire:
             first = wire.rerun("tickets_queue")
             assert is_sign_in_only(first)
             assert not any(title in first.text for title in TITLES.values())
             hashes = page_hashes(first)
         assert set(hashes) == {entry.name for entry in menu.registered()} | {""}
     for name, page_hash in hashes.items():
-        with serving(var_dir, "--empty") as fresh, Wire(fresh.address) as wire:
-            assert is_sign_in_only(rerun_by_hash(wire, page_hash)), name
+        with serving(var_dir, "--empty") as fresh, HostileWire(fresh.address) as wire:
+            assert is_sign_in_only(wire.rerun_by_hash(page_hash)), name
             assert is_sign_in_only(wire.rerun(name)), name
             assert is_sign_in_only(wire.rerun(f"pages/{name}")), name
             assert is_sign_in_only(wire.rerun(f"{name}.py")), name
@@ -115,15 +100,15 @@ def test_on_a_fresh_process_a_stranger_gets_no_page_by_name_or_hash(tmp_path):
 
 
 def test_a_stranger_gets_no_page_by_name_or_hash(server):
-    with Wire(server.address) as wire:
+    with HostileWire(server.address) as wire:
         hashes = page_hashes(wire.rerun())
         for name, page_hash in hashes.items():
             assert is_sign_in_only(wire.rerun(name)), name
-            assert is_sign_in_only(rerun_by_hash(wire, page_hash)), name
+            assert is_sign_in_only(wire.rerun_by_hash(page_hash)), name
 
 
 def test_strangers_cannot_clear_caches_stop_runs_or_ask_for_files(server):
-    with Wire(server.address) as wire:
+    with HostileWire(server.address) as wire:
         wire.rerun()
         for fill in (
             lambda message: setattr(message, "clear_cache", True),
@@ -138,7 +123,7 @@ def test_strangers_cannot_clear_caches_stop_runs_or_ask_for_files(server):
         ):
             message = BackMsg()
             fill(message)
-            wire._socket.send(message.SerializeToString())
+            wire.send(message)
         answer = wire.rerun()
     kinds = {message.WhichOneof("type") for message in answer.messages}
     assert kinds <= {
@@ -155,29 +140,29 @@ def test_strangers_cannot_clear_caches_stop_runs_or_ask_for_files(server):
 
 
 def test_nobody_clears_the_caches_of_everybody(server):
-    with Wire(server.address, cookie_of(server, "administrator")) as wire:
+    with HostileWire(server.address, cookie_of(server, "administrator")) as wire:
         wire.rerun()
         before = server.printed().count('"kind": "clear_cache"')
         message = BackMsg()
         message.clear_cache = True
-        wire._socket.send(message.SerializeToString())
+        wire.send(message)
         wire.rerun()
     assert server.printed().count('"kind": "clear_cache"') == before + 1
 
 
 @pytest.mark.parametrize("frame", [b"\xff\xff\xff", "text", b"\x00" * 10])
 def test_malformed_frames_close_the_socket(server, frame):
-    socket = raw_socket(server.address)
-    socket.send(frame)
-    assert closing_code(socket) == 1007
+    with HostileWire(server.address) as wire:
+        wire.send(frame)
+        assert wire.closing_code() == 1007
 
 
 def test_a_stranger_cannot_send_big_messages(server):
     message = BackMsg()
     message.rerun_script.query_string = "x" * 100_000
-    socket = raw_socket(server.address)
-    socket.send(message.SerializeToString())
-    assert closing_code(socket) == 1009
+    with HostileWire(server.address) as wire:
+        wire.send(message)
+        assert wire.closing_code() == 1009
 
 
 @pytest.mark.parametrize(
@@ -226,8 +211,8 @@ def test_foreign_host_names_are_refused(server, host):
 
 def test_foreign_origins_are_refused(server):
     assert asked(server, "/", Origin="http://evil.example").status == 403
-    with pytest.raises(Exception, match="403"):
-        raw_socket(server.address, origin="http://evil.example")
+    with pytest.raises(InvalidStatus, match="403"):
+        HostileWire(server.address, origin="http://evil.example")
 
 
 def test_every_answer_carries_the_protecting_headers(server):
@@ -256,46 +241,34 @@ def test_a_forged_identity_header_is_dropped(server):
     cookie_of(server, "administrator")
     for row in range(1, 5):
         for name in ("X-Desk-Session", "x-desk-session"):
-            socket = raw_socket(server.address, headers={name: str(row)})
-            wire = Wire.__new__(Wire)
-            wire._socket = socket
-            assert is_sign_in_only(wire.rerun("people_account"))
-            wire.close()
+            with HostileWire(server.address, headers={name: str(row)}) as wire:
+                assert is_sign_in_only(wire.rerun("people_account"))
 
 
 def test_a_foreign_session_id_is_worth_nothing(server):
     """Streamlit resumes any session by its id; the guard binds it to the cookie (security 2)."""
     theirs = cookie_of(server, "administrator")
-    with Wire(server.address, theirs) as victim:
+    with HostileWire(server.address, theirs) as victim:
         victim_answer = victim.rerun("people_account")
         assert headings(victim_answer)[0] == TITLES["people_account"]
         victim_id = session_id(victim_answer)
+        resuming = ("streamlit", "x", victim_id)
         for cookie in (None, cookie_of(server, "hotline"), "desk_session=made-up"):
-            stolen = Wire.__new__(Wire)
-            stolen._socket = raw_socket(
-                server.address, cookie=cookie, protocols=["streamlit", "x", victim_id]
-            )
-            answer = stolen.rerun("people_account")
+            with HostileWire(server.address, cookie, protocols=resuming) as thief:
+                answer = thief.rerun("people_account")
             assert session_id(answer) != victim_id
             assert PEOPLE["administrator"][1] not in answer.text
-            stolen.close()
         assert headings(victim.rerun("people_account"))[0] == TITLES["people_account"]
     time.sleep(0.3)
     for cookie in (None, cookie_of(server, "hotline")):
-        stored = Wire.__new__(Wire)
-        stored._socket = raw_socket(
-            server.address, cookie=cookie, protocols=["streamlit", "x", victim_id]
-        )
-        assert session_id(stored.rerun("people_account")) != victim_id
-        stored.close()
-    own = Wire.__new__(Wire)
-    own._socket = raw_socket(server.address, cookie=theirs, protocols=["streamlit", "x", victim_id])
-    assert session_id(own.rerun("people_account")) == victim_id
-    own.close()
+        with HostileWire(server.address, cookie, protocols=resuming) as thief:
+            assert session_id(thief.rerun("people_account")) != victim_id
+    with HostileWire(server.address, theirs, protocols=resuming) as owner:
+        assert session_id(owner.rerun("people_account")) == victim_id
 
 
 def test_a_password_opens_a_session_by_way_of_the_one_time_code(server):
-    with Wire(server.address) as wire:
+    with HostileWire(server.address) as wire:
         form = wire.rerun("people_account")
         boxes, buttons = elements(form, "text_input"), elements(form, "button")
         login_box, password_box = boxes["登录名"], boxes["密码"]
@@ -329,7 +302,7 @@ def test_a_password_opens_a_session_by_way_of_the_one_time_code(server):
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert asked(server, "/desk/sign-in", "POST", body=code.encode(), **own).status == 403
-    with Wire(server.address, cookie.split(";")[0]) as wire:
+    with HostileWire(server.address, cookie.split(";")[0]) as wire:
         assert headings(wire.rerun("people_account"))[0] == TITLES["people_account"]
 
 
@@ -342,8 +315,6 @@ def told(answer: Answer) -> str:
 
 
 def component_data(answer: Answer) -> dict[str, str]:
-    import json
-
     for message in reversed(answer.messages):
         element = message.delta.new_element
         if element.WhichOneof("type") == "bidi_component" and "code" in element.bidi_component.json:
@@ -354,11 +325,11 @@ def component_data(answer: Answer) -> dict[str, str]:
 
 def test_a_cookie_is_dead_after_signing_out(server):
     cookie = cookie_of(server, "hotline")
-    with Wire(server.address, cookie) as wire:
+    with HostileWire(server.address, cookie) as wire:
         assert headings(wire.rerun("people_account"))[0] == TITLES["people_account"]
         assert asked(server, "/desk/sign-out", "POST", cookie=cookie, X_Desk="1").status == 200
         assert is_sign_in_only(wire.rerun("people_account"))
-    with Wire(server.address, cookie) as replay:
+    with HostileWire(server.address, cookie) as replay:
         assert is_sign_in_only(replay.rerun("people_account"))
     assert asked(server, "/media/x", cookie=cookie).status == 403
     assert asked(server, "/desk/live?view=x", cookie=cookie).status == 403
@@ -366,7 +337,7 @@ def test_a_cookie_is_dead_after_signing_out(server):
 
 def test_the_next_click_of_a_revoked_person_is_refused_and_has_no_effect(server):
     cookie = cookie_of(server, "sales")
-    with Wire(server.address, cookie) as wire:
+    with HostileWire(server.address, cookie) as wire:
         page = wire.rerun("people_account")
         button = elements(page, "button")[words.text(Language.ZH_CN, "account.everywhere")]
         with inside(server):
@@ -388,7 +359,7 @@ def test_the_next_click_of_a_revoked_person_is_refused_and_has_no_effect(server)
         message = BackMsg()
         message.file_urls_request.file_names.append("photo.jpg")
         time.sleep(1)
-        wire._socket.send(message.SerializeToString())
+        wire.send(message)
         wire.rerun()
     assert '"kind": "file_urls_request"' in server.printed()
     with inside(server), database.ReadSession() as session:
@@ -398,20 +369,20 @@ def test_the_next_click_of_a_revoked_person_is_refused_and_has_no_effect(server)
 def test_each_page_opens_for_its_roles_and_for_no_other(server):
     """Walks the table that `./run access` prints: every page by name and by hash, for every role."""
     hashes: dict[str, str] = {}
-    with Wire(server.address) as wire:
+    with HostileWire(server.address) as wire:
         hashes = page_hashes(wire.rerun())
     parts = {roles[0]: part for part, (_, _, roles) in PEOPLE.items() if len(roles) == 1}
     assert set(parts) == set(Role)
     problems = []
     for role, part in parts.items():
-        with Wire(server.address, cookie_of(server, part)) as wire:
+        with HostileWire(server.address, cookie_of(server, part)) as wire:
             wire.rerun("people_account")
             for row in access.pages():
                 for way in ("name", "hash"):
                     answer = (
                         wire.rerun(row.name)
                         if way == "name"
-                        else rerun_by_hash(wire, hashes[row.name])
+                        else wire.rerun_by_hash(hashes[row.name])
                     )
                     ran = opened_page(answer, hashes)
                     allowed = role in row.roles or row.everyone
@@ -461,7 +432,7 @@ def test_a_session_that_is_not_ready_sees_no_page(server):
             session.get_one(Person, outsider).pledge_accepted_at = None
     cookie = cookie_of(server, "outsider")
     pledge = words.text(Language.ZH_CN, "pledge.title")
-    with Wire(server.address, cookie) as wire:
+    with HostileWire(server.address, cookie) as wire:
         assert headings(wire.rerun("people_account")) == [pledge]
         assert asked(server, "/desk/live?view=x", cookie=cookie).status == 403
         button = elements(wire.rerun("people_account"), "button")[
@@ -474,7 +445,7 @@ def test_a_session_that_is_not_ready_sees_no_page(server):
 def test_only_the_hash_of_a_cookie_lies_in_the_database(server):
     token = cookie_of(server, "hotline").partition("=")[2]
     with inside(server), database.ReadSession() as session:
-        hashes = set(session.scalars(__import__("sqlalchemy").select(DeskSession.token_hash)))
+        hashes = set(session.scalars(select(DeskSession.token_hash)))
     assert token not in hashes
     for file in server.var_dir.glob("desk.db*"):
         assert token.encode() not in file.read_bytes()
