@@ -39,7 +39,7 @@ def _customers(work: Work, names: set[str]) -> dict[str, int]:
         .where(Customer.name.in_(sorted(names)))
         .order_by(Customer.id.desc())
     )
-    return dict(work.session.execute(query).tuples().all())
+    return dict(work.session.execute(query).all())
 
 
 def ensure_contacts(work: Work, wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:

@@ -145,9 +145,7 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
     store = work.session.connection()
     store.execute(insert(Ticket), tickets)
     ids = dict(
-        store.execute(select(Ticket.number, Ticket.id).where(Ticket.number.in_(numbers)))
-        .tuples()
-        .all()
+        store.execute(select(Ticket.number, Ticket.id).where(Ticket.number.in_(numbers))).all()
     )
     facts: list[dict[str, Any]] = []
     open_rows: list[dict[str, Any]] = []
