@@ -53,6 +53,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         stock_forms.add_part()
 
 where = PartFilter(st.session_state["stock.levels.search"], st.session_state["stock.levels.short"])
+st.html(stock_forms.STYLE)
 with st.container(key="stock_levels"):
     left, right = st.columns([11, 9], gap="medium")
 with left:

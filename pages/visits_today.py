@@ -26,10 +26,12 @@ on_site = next((visit for visit in visits if visit.status is VisitStatus.ARRIVED
 st.html(field_work.STYLE)
 opened = None
 with st.container(key="visits_today"):
-    st.title(label("page.visits_today"), anchor=False)
     done = sum(visit.status is VisitStatus.DONE for visit in visits)
     coming = doors.read(count_coming_visits, on=today)
-    st.text(label("visits.today.count", day=day(today), done=done, all=len(visits), coming=coming))
+    told = label("visits.today.count", day=day(today), done=done, all=len(visits), coming=coming)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(label("page.visits_today"), anchor=False, width="content")
+        st.text(told, width="content")
     if not visits:
         st.info(label("visits.today.none"), icon=":material/event_available:")
     for visit in visits:

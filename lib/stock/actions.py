@@ -122,7 +122,7 @@ def adjust_part(
 ) -> int | None:
     """Set what is on hand to what was counted. Returns the ledger line's id, None when they agree.
 
-    Refuses `reason_missing`, and `stock_moved` when stock is no longer what the counter saw.
+    Refuses `stock_reason_missing`, and `stock_moved` when stock is no longer what the counter saw.
     """
     rules.ensure_level(counted)
     reason = rules.clean_line(reason, rules.REASON_LENGTH, "stock_reason_missing")

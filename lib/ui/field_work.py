@@ -20,10 +20,13 @@ STYLE = """<style>
 .st-key-visits_today, .st-key-visits_today p, .st-key-visits_today label, .st-key-visits_end p { font-size: 17px; }
 .st-key-visits_today button, .st-key-visits_end button { min-height: 56px; }
 .st-key-visits_today button p, .st-key-visits_end button p { font-size: 17px; font-weight: 600; }
-.st-key-visits_today input, .st-key-visits_today [data-baseweb="select"] > div { min-height: 48px; font-size: 17px; }
+.st-key-visits_today input { min-height: 48px; font-size: 17px; }
 .st-key-visits_today textarea { font-size: 17px; line-height: 1.5; }
 .st-key-visits_today [data-testid="stNumberInputContainer"] button { min-width: 48px; }
 .st-key-visits_today [data-testid="stImage"] img { border-radius: 6px; border: 1px solid #8A94A6; }
+.st-key-visits_today [data-testid="stElementToolbar"] { display: none; }
+.st-key-visits_today [data-testid="stHeaderActionElements"] { display: none; }
+.stBottom [data-testid="stBottomBlockContainer"] { padding: 0.5rem 1.5rem 0.75rem; }
 [class*="st-key-visits_undo_"] { animation: desk-undo 0s linear 10s forwards; }
 @keyframes desk-undo { to { visibility: hidden; } }
 </style>"""
@@ -178,11 +181,15 @@ def _parts(visit: VisitCard, parts: Sequence[PartRow]) -> None:
         )
         for part in sorted(parts, key=lambda each: each.number)
     }
+    which = f"visits.part.which.{key}"
+    if which in st.session_state:
+        # Assigned again, the choice outlives a change of the language, which changes the options' words.
+        st.session_state[which] = st.session_state[which]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         part_id = st.selectbox(
             label("visits.part.which"),
             list(words),
-            key=f"visits.part.which.{key}",
+            key=which,
             index=None,
             format_func=lambda each: words.get(each, ""),
             placeholder=label("visits.part.find"),
@@ -260,12 +267,8 @@ def end(visit: VisitCard) -> None:
     """The tap that ends the visit, pinned to the foot of the screen, with what is still missing."""
     key = doors.form_key(f"visits.today.finish.{visit.id}")
     with st.container(key="visits_end"):
-        missing = [
-            each
-            for each in _missing(visit)
-            if each in st.session_state.get(name("missing", visit), ())
-        ]
-        if missing:
+        missing = _missing(visit)
+        if missing and st.session_state.get(name("tried", visit)):
             links = "、".join(
                 f"[{label(f'visits.missing.{each}')}](#{_anchor(each)}-{visit.id})"
                 for each in missing
@@ -296,8 +299,8 @@ def _missing(visit: VisitCard) -> list[str]:
 
 
 def _finish(visit: VisitCard, key: str) -> None:
-    st.session_state[name("missing", visit)] = missing = _missing(visit)
-    if missing:
+    st.session_state[name("tried", visit)] = True
+    if _missing(visit):
         return
     doors.submit(
         actions.finish_visit,

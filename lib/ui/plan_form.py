@@ -253,4 +253,4 @@ def _clock(minute: int) -> str:
 
 
 def _hours(minutes: int) -> str:
-    return label("visits.plan.hours", hours=f"{minutes / 60:g}")
+    return f"{minutes / 60:g}"

@@ -13,6 +13,15 @@ from lib.ui.components.parts import part_name
 from lib.ui.labels import code_label, escape, label, when
 
 STORE = (Role.STOREKEEPER, Role.SUPERVISOR)
+STYLE = """<style>
+.st-key-stock_levels [data-testid="stTable"], .st-key-stock_levels table { font-size: 15px; }
+.st-key-stock_levels td:not(:last-child), .st-key-stock_levels th { white-space: nowrap; }
+@media (max-width: 1000px) {
+  .st-key-stock_levels [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  .st-key-stock_levels [data-testid="stColumn"] { min-width: 100%; }
+}
+</style>"""
+"""On a tablet held upright the part stands below the table."""
 
 
 def add_part() -> None:
@@ -56,7 +65,8 @@ def part_forms(part: PartRow, actor: Actor) -> None:
         return
     receives = actor.has(Role.STOREKEEPER)
     names = (["receive"] if receives else []) + ["adjust", "minimum"]
-    tabs = dict(zip(names, st.tabs([label(f"stock.do.{name}") for name in names]), strict=True))
+    drawn = st.tabs([label(f"stock.do.{name}") for name in names], key=f"stock.levels.do.{part.id}")
+    tabs = dict(zip(names, drawn, strict=True))
     if receives:
         with tabs["receive"]:
             _receive(part)

@@ -185,7 +185,7 @@ class Schedule {
     const { from, until } = this.data;
     const box = line.getBoundingClientRect();
     const minute = from + ((event.clientX - box.left) / box.width) * (until - from);
-    const start = Math.max(from, Math.floor(minute / STEP) * STEP);
+    const start = Math.max(from, Math.floor((minute + 5) / STEP) * STEP);
     this.tell("slot", { technician, start, ticket, at: Date.now() });
   }
 
