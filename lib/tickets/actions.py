@@ -451,7 +451,8 @@ def recompute(work: Work, ticket: Ticket) -> None:
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
     calendar = calendar_named(work.session)
-    states = timers_of(facts_of_ticket(work, ticket), calendar.time)
+    # Imported cases have no policy here: their clocks ran under somebody else's promises.
+    states = [] if ticket.source else timers_of(facts_of_ticket(work, ticket), calendar.time)
     stored = {
         (timer.cycle, timer.kind): timer
         for timer in work.session.scalars(select(Timer).where(Timer.ticket_id == ticket.id))

@@ -208,7 +208,7 @@ def _ticket(
         "received_at": _instant(case.arrival),
         "entered_at": work.now,
         "target_at": _instant_or_none(case.target),
-        "completed_at": _instant_or_none(case.resolved),
+        "completed_at": None if case.closed is None else _instant_or_none(case.resolved),
         "closed_at": _instant_or_none(case.closed),
     }
 

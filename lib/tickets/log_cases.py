@@ -277,9 +277,8 @@ class CaseBuilder:
         )
         if planned.closed is not None:
             planned.status = TicketStatus.CLOSED.value
-        elif planned.resolved is not None:
-            planned.status = TicketStatus.COMPLETED.value
-        elif planned.first_response is not None:
+        elif planned.first_response is not None or planned.resolved is not None:
+            # Resolved but never closed: completing it here brings the return call that closing needs (S-25).
             planned.status = TicketStatus.CONTACTED.value
         return planned
 

@@ -471,7 +471,7 @@ def test_a_waiting_state_lasts_until_the_next_event(desk):
         ("Look 10:00", "new", None),
         ("Accept 10:00", "contacted", None),
         ("Wait-parts 10:00", "waiting", "parts"),
-        ("Done 10:00", "completed", None),
+        ("Done 10:00", "contacted", None),
         ("Closed 10:00", "closed", None),
     ],
 )

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import func, select
 
 from db import session as store
-from db.codes import EventKind, TicketStatus
+from db.codes import EventKind, ReturnCallResult, TicketStatus
 from db.models.customers import Contact, Customer
 from db.models.people import AuditRow, Change
 from db.models.tickets import NEVER_DUE, ImportRun, QueueRow, ReturnCall, Ticket, TicketEvent, Timer
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import permit_of
-from lib.tickets import history
+from lib.shared.work import perform, permit_of
+from lib.tickets import actions, history
 from lib.tickets.history import Imported, import_history
 from lib.tickets.log_readers import file_hash
 from lib.tickets.mapping import load_mapping
@@ -181,6 +181,26 @@ def test_history_gets_no_timers_and_no_return_calls_and_open_cases_stand_last(ol
     assert (waiting.status, waiting.waiting_for) == ("waiting", "parts")
     assert lines[ticket("B").number].customer_name == "Lotus Hotel"
     assert lines[ticket("B").number].contact_name == "Wang"
+
+
+def test_an_open_case_can_be_worked_on_to_its_end_and_never_gets_a_timer(old_desk, cast, now):
+    old_desk.bring()
+    case = ticket("B")
+    who = {"actor": cast.hotline, "now": now}
+    perform(actions.log_contact, ticket_id=case.id, version=case.version, words="called", **who)
+    perform(actions.complete_ticket, ticket_id=case.id, version=None, words="fixed", **who)
+    assert count(Timer) == 0
+    call = rows(select(ReturnCall))[0]
+    perform(
+        actions.try_return_call,
+        return_call_id=call.id,
+        version=call.version,
+        result=ReturnCallResult.FIXED,
+        words="",
+        **who,
+    )
+    assert ticket("B").status is TicketStatus.CLOSED
+    assert {line.number for line in rows(select(QueueRow))} == {ticket("C").number}
 
 
 def test_an_import_leaves_one_audit_row_and_one_change(old_desk, tmp_path):
