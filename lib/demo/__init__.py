@@ -1,0 +1,256 @@
+"""The sample story: eleven people and eighteen months of cases, told by calling the real actions.
+
+So its timers, audit chain, stock and answers are as consistent as those of a desk that really worked. What is drawn by
+chance is the same at every telling, but for the first passwords; every instant is relative to the end of the story.
+"""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from faker import Faker
+
+from db import session as database
+from db.codes import ActorKind, Role
+from db.models.stock import Part
+from lib.customers import actions as customers
+from lib.demo import words
+from lib.demo.cases import (
+    DAY,
+    OPEN_PLANS,
+    Case,
+    Crew,
+    Place,
+    closed_case,
+    todays_case,
+    todays_visits,
+)
+from lib.demo.stage import Stage, Telling
+from lib.items import actions as items
+from lib.people import actions as people
+from lib.people.passwords import hash_password, random_password
+from lib.shared.calendar import epoch, moment
+from lib.shared.calendars import calendar_named
+from lib.shared.clock import SHANGHAI
+from lib.shared.work import Actor, system, together
+from lib.stock import actions as stock
+
+SEED = 20260
+STORY = timedelta(days=548)
+SETTLING = timedelta(days=20)
+"""People, customers and shelves are there so long before the first case."""
+
+SignIn = tuple[str, str, str]
+"""Login, first password, roles."""
+
+
+def tell(
+    now: datetime, *, open_cases: int = 60, closed_cases: int = 600, customers: int = 25
+) -> list[SignIn]:
+    """Tell the story that ends at `now` into the configured database, which has no people of the story yet.
+
+    Returns who may sign in with which first password. Refuses `login_taken`.
+    """
+    chance = random.Random(SEED)
+    with database.ReadSession() as session:
+        calendar = calendar_named(session).time
+    began = now - STORY
+    sign_ins, actors = _hire(began - SETTLING)
+    crew = _set_up(began - SETTLING, actors, customers, chance)
+    stage = Stage(now, calendar, chance)
+    stage.add(began, _keep_shelves_full(stage, crew))
+    stage.add(stage.ago(8 * DAY), _prepare_for_the_season(stage, crew))
+    for received_at, eventful in _receipts(stage, began, closed_cases):
+        stage.add(received_at, closed_case(Case(stage, crew), received_at, eventful=eventful))
+    today = todays_visits(stage, crew, open_cases // 5)
+    for technician, starts_at in today:
+        stage.book(technician, starts_at)
+    for technician, starts_at in today:
+        stage.add(began, todays_case(Case(stage, crew), technician, starts_at))
+    for plan in _open_plans(open_cases - len(today)):
+        stage.add(began, plan(Case(stage, crew)))
+    stage.play()
+    return sign_ins
+
+
+def _hire(at: datetime) -> tuple[list[SignIn], dict[str, Actor]]:
+    first_passwords = [random_password() for _ in words.STAFF]
+    with ThreadPoolExecutor(2) as pool:
+        hashes = list(pool.map(hash_password, first_passwords))
+    actors = {}
+    with together() as steps:
+        for (login, name, roles), hashed in zip(words.STAFF, hashes, strict=True):
+            person_id = steps.perform(
+                people.create_person,
+                actor=system("demo"),
+                now=at,
+                login=login,
+                name=name,
+                roles=roles,
+                password_hash=hashed,
+            )
+            actors[login] = Actor(ActorKind.PERSON, person_id, name, frozenset(roles), 1)
+    sign_ins = [
+        (login, password, ", ".join(roles))
+        for (login, _, roles), password in zip(words.STAFF, first_passwords, strict=True)
+    ]
+    return sign_ins, actors
+
+
+def _set_up(at: datetime, actors: dict[str, Actor], wanted: int, chance: random.Random) -> Crew:
+    def holding(role: Role) -> list[Actor]:
+        return [actor for actor in actors.values() if actor.has(role)]
+
+    crew = Crew(
+        hotline=holding(Role.HOTLINE),
+        dispatcher=holding(Role.DISPATCHER)[0],
+        technicians={
+            technician.person_id: technician
+            for technician in holding(Role.TECHNICIAN)
+            if technician.person_id is not None
+        },
+        storekeeper=holding(Role.STOREKEEPER)[0],
+        supervisor=holding(Role.SUPERVISOR)[0],
+        places=[],
+        parts={},
+    )
+    sales = holding(Role.SALES)[0]
+    invented = Faker("zh_CN")
+    invented.seed_instance(SEED)
+    with together() as steps:
+        for nth in range(wanted):
+            crew.places += _customer(
+                lambda action, **told: steps.perform(action, actor=sales, now=at, **told),
+                nth,
+                at,
+                invented,
+                chance,
+            )
+        for part in words.PARTS:
+            part_id = steps.perform(
+                stock.add_part,
+                actor=crew.storekeeper,
+                now=at,
+                number=part.number,
+                name=part.name,
+                name_en=part.name_en,
+                unit=part.unit,
+                minimum=part.minimum,
+            )
+            for fault in part.serves:
+                crew.parts.setdefault(fault, []).append(part_id)
+            crew.on_hand[part_id] = part.minimum * 3
+            steps.perform(
+                stock.receive_part,
+                actor=crew.storekeeper,
+                now=at,
+                part_id=part_id,
+                quantity=part.minimum * 3,
+                reason="期初入库",
+            )
+    return crew
+
+
+def _customer(
+    do: Callable[..., int], nth: int, at: datetime, invented: Faker, chance: random.Random
+) -> list[Place]:
+    """A customer with contacts, sites and items; every item is a place where a case may happen."""
+    name, short_name = words.CUSTOMERS[nth % len(words.CUSTOMERS)]
+    if nth >= len(words.CUSTOMERS):
+        name = f"{name}（{nth // len(words.CUSTOMERS) + 1} 店）"
+    customer_id = do(customers.add_customer, name=name, short_name=short_name)
+    contact_ids = [
+        do(
+            customers.add_contact,
+            customer_id=customer_id,
+            name=invented.name(),
+            phone=invented.phone_number(),
+            email=invented.safe_email() if chance.random() < 0.5 else "",
+            verified=chance.random() < 0.8,
+        )
+        for _ in range(chance.randint(1, 3))
+    ]
+    places = []
+    for site in chance.sample(words.SITES, chance.randint(1, 2)):
+        street = f"{invented.street_name()}{chance.randint(1, 999)}号"
+        site_id = do(
+            customers.add_site,
+            customer_id=customer_id,
+            name=f"{short_name} {site}",
+            address=chance.choice(words.DISTRICTS) + street,
+        )
+        for item in chance.sample(words.ITEMS, chance.randint(2, 4)):
+            installed_on = (at - timedelta(days=chance.randint(0, 700))).astimezone(SHANGHAI).date()
+            item_id = do(
+                items.add_item,
+                site_id=site_id,
+                kind=item.kind,
+                name=item.name,
+                room=chance.choice(words.ROOMS),
+                opening=f"W-{chance.randint(1, 12):02d}",
+                fabric_lot=f"F{installed_on:%y%m}-{chance.randint(100, 999)}",
+                warranty_start_on=installed_on if chance.random() < 0.92 else None,
+                warranty_months=chance.choice((24, 24, 36, 12)),
+            )
+            places.append(
+                Place(customer_id, chance.choice(contact_ids), site_id, item_id, item.faults)
+            )
+    return places
+
+
+def _receipts(stage: Stage, began: datetime, wanted: int) -> list[tuple[datetime, bool]]:
+    """When closed cases came in and whether much happened to them; nine of ten within working hours."""
+    receipts = []
+    first = stage.calendar.counted_until(epoch(began))
+    for _ in range(wanted):
+        eventful = stage.happens(0.17)
+        last = stage.ago((26 if eventful else 10) * DAY)
+        until = stage.calendar.counted_until(epoch(last))
+        at = moment(stage.calendar.instant_of(stage.chance.randint(first, until - 1)))
+        if stage.happens(0.1):
+            at = min(at + timedelta(hours=stage.chance.randint(9, 13)), last)
+        receipts.append((at, eventful))
+    return receipts
+
+
+def _open_plans(wanted: int) -> list[Callable[[Case], Telling]]:
+    """So many plans in the proportion of `OPEN_PLANS`, every kind as soon as there is room for it."""
+    taken = dict.fromkeys(range(len(OPEN_PLANS)), 0)
+    for _ in range(wanted):
+        lacking = max(taken, key=lambda kind: OPEN_PLANS[kind][1] / (taken[kind] + 1))
+        taken[lacking] += 1
+    return [OPEN_PLANS[kind][0] for kind, times in taken.items() for _ in range(times)]
+
+
+def _keep_shelves_full(stage: Stage, crew: Crew) -> Telling:
+    """Every five working days the storekeeper orders what has fallen below its minimum."""
+    parts = dict(zip(crew.on_hand, words.PARTS, strict=True))
+    while True:
+        yield stage.after(stage.now, 5 * DAY)
+        for part_id, part in parts.items():
+            short = part.minimum - crew.on_hand[part_id]
+            if short > 0:
+                quantity = short + part.minimum * 2
+                crew.on_hand[part_id] += quantity
+                stage.do(
+                    stock.receive_part,
+                    crew.storekeeper,
+                    part_id=part_id,
+                    quantity=quantity,
+                    reason="补货入库",
+                )
+
+
+def _prepare_for_the_season(stage: Stage, crew: Crew) -> Telling:
+    """Before the high season the supervisor raises some minimums above what lies there."""
+    yield stage.now
+    for part_id in stage.chance.sample(list(crew.on_hand), 5):
+        part = stage.row(Part, part_id)
+        stage.do(
+            stock.change_minimum,
+            crew.supervisor,
+            part_id=part_id,
+            version=part.version,
+            minimum=crew.on_hand[part_id] + stage.chance.randint(2, 9),
+        )
