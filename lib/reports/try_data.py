@@ -84,14 +84,14 @@ def try_log(
 ) -> Tried:
     """Import a log twice, report it once, and compare with the expected cases."""
     mapping = load_mapping(Path(name))
-    tried = Tried(name)
+    tried = Tried(mapping.name)
     began = perf_counter()
     with staged(log, mapping, now, progress) as stage:
         first = import_history(log, mapping, stage, now=now, progress=progress)
     tried.import_seconds = perf_counter() - began
     tried.new, tried.refused = first.cases_new, first.cases_refused
     began = perf_counter()
-    out = reports / f"{name}.csv"
+    out = reports / f"{Path(name).stem}.csv"
     tried.cases = look(
         write_timer_report,
         actor=system("report"),
