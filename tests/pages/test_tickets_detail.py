@@ -1,0 +1,210 @@
+"""The page of a case: who sees what, which steps are offered, and what happens when two people save."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from db import session as database
+from db.codes import Channel, FaultCode, Priority, TicketStatus, WaitingFor
+from db.models.tickets import Ticket
+from lib.people.actions import open_session_for
+from lib.people.sessions import find_session, hash_token
+from lib.shared import clock
+from lib.shared.work import Actor, look, perform, system
+from lib.tickets import actions
+from lib.tickets.intake import Caller, Place, take_call
+from tests.cast import Cast
+
+ROOT = Path(__file__).resolve().parents[2]
+PHONE = "13812345678"
+ADDRESS = "上海市浦东新区世纪大道100号"
+COMPANY = "<img src=x onerror=alert(1)> 东方宾馆"
+
+
+def open_page(actor: Actor, ticket_id: int | str) -> AppTest:
+    now = clock.now()
+    token = perform(open_session_for, actor=system("test"), now=now, person_id=actor.person_id)
+    facts = look(find_session, actor=system("test"), now=now, token_hash=hash_token(token))
+    assert facts is not None
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at.user["session_row"] = str(facts.row_id)
+    at.run()
+    at.query_params["ticket"] = str(ticket_id)
+    return at.switch_page(str(ROOT / "pages" / "tickets_detail.py")).run()
+
+
+def shown(at: AppTest) -> str:
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def key(at: AppTest, step: str, ticket_id: int, field: str | None = None) -> str:
+    form = at.session_state["doors.forms"][f"tickets.detail.{step}.{ticket_id}"]
+    return f"tickets.detail.{field or step}.{form}"
+
+
+def press(at: AppTest, step: str, ticket_id: int) -> AppTest:
+    return at.button(key=key(at, step, ticket_id)).click().run()
+
+
+def steps_of(at: AppTest) -> list[str]:
+    return [
+        str(button.key).split(".")[2]
+        for button in at.button
+        if str(button.key).startswith("tickets.detail.")
+    ]
+
+
+def stored(ticket_id: int) -> Ticket:
+    with database.ReadSession() as session:
+        ticket = session.get(Ticket, ticket_id)
+        assert ticket is not None
+        return ticket
+
+
+@pytest.fixture
+def ticket(cast: Cast) -> int:
+    return perform(
+        take_call,
+        actor=cast.hotline,
+        now=clock.now(),
+        caller=Caller(company=COMPANY, contact="李娜", phone=PHONE),
+        place=Place(site="主楼", address=ADDRESS),
+        channel=Channel.PHONE,
+        received_at=None,
+        fault=FaultCode.NOISE,
+        words="夜里有响声",
+        priority=Priority.P3,
+    )
+
+
+def test_the_case_is_shown_with_its_facts_and_stored_markup_stays_text(
+    ticket: int, cast: Cast
+) -> None:
+    at = open_page(cast.hotline, ticket)
+    assert not at.error
+    page = shown(at)
+    for words in ("CC-", PHONE, ADDRESS, "夜里有响声", "噪音大", "新建"):
+        assert words in page
+    assert "<img" not in page
+    assert "&lt;img" in page
+
+
+def test_each_role_finds_only_its_steps(ticket: int, cast: Cast) -> None:
+    assert steps_of(open_page(cast.dispatcher, ticket))[0] == "assign"
+    hotline = steps_of(open_page(cast.hotline, ticket))
+    assert hotline[0] == "log_contact"
+    assert "assign" not in hotline
+    assert steps_of(open_page(cast.auditor, ticket)) == []
+
+
+def test_a_step_with_words_is_saved_and_its_form_closes(ticket: int, cast: Cast) -> None:
+    at = press(open_page(cast.hotline, ticket), "log_contact", ticket)
+    at.text_area(key=key(at, "log_contact", ticket, "words")).set_value("已致电")
+    at.button(key=key(at, "log_contact", ticket, "save")).click().run()
+    assert not at.error
+    assert stored(ticket).status is TicketStatus.CONTACTED
+    assert "已致电" in shown(at)
+    assert not at.text_area
+
+
+def test_a_technician_is_assigned_in_two_clicks(ticket: int, cast: Cast) -> None:
+    at = press(open_page(cast.dispatcher, ticket), "assign", ticket)
+    at.button(key=key(at, "assign", ticket, "save")).click().run()
+    assert "请选择技术人员" in at.error[0].value
+    chosen = at.selectbox(key=key(at, "assign", ticket, "technician"))
+    chosen.set_value(cast.technician.person_id).run()
+    at.button(key=key(at, "assign", ticket, "save")).click().run()
+    assert not at.error
+    assert stored(ticket).technician_id == cast.technician.person_id
+    assert "陈刚" in shown(at)
+
+
+def test_waiting_needs_to_know_for_what_and_why(ticket: int, cast: Cast) -> None:
+    at = press(open_page(cast.hotline, ticket), "start_waiting", ticket)
+    at.text_area(key=key(at, "start_waiting", ticket, "words")).set_value("等客户确认时间").run()
+    at.button(key=key(at, "start_waiting", ticket, "save")).click().run()
+    assert at.error
+    at.pills(key=key(at, "start_waiting", ticket, "waiting_for")).set_value(
+        WaitingFor.CUSTOMER
+    ).run()
+    at.button(key=key(at, "start_waiting", ticket, "save")).click().run()
+    assert not at.error
+    assert stored(ticket).waiting_for is WaitingFor.CUSTOMER
+
+
+def test_the_second_of_two_is_told_who_changed_what_and_keeps_what_was_typed(
+    ticket: int, cast: Cast
+) -> None:
+    at = press(open_page(cast.supervisor, ticket), "change", ticket)
+    at.text_area(key=key(at, "change", ticket, "words")).set_value("主管的话").run()
+    perform(
+        actions.change_ticket,
+        actor=cast.hotline,
+        now=clock.now(),
+        ticket_id=ticket,
+        version=stored(ticket).version,
+        priority=Priority.P1,
+    )
+    at.run()
+    at.button(key=key(at, "change", ticket, "save")).click().run()
+    assert "王丽" in at.error[0].value
+    assert "修改内容" in at.error[0].value
+    assert at.text_area(key=key(at, "change", ticket, "words")).value == "主管的话"
+    assert stored(ticket).words == "夜里有响声"
+    at.button(key=key(at, "change", ticket, "save")).click().run()
+    assert not at.error
+    assert (stored(ticket).words, stored(ticket).priority) == ("主管的话", Priority.P1)
+
+
+def test_words_stay_readable_when_a_step_is_no_longer_possible(ticket: int, cast: Cast) -> None:
+    at = press(open_page(cast.supervisor, ticket), "complete", ticket)
+    at.text_area(key=key(at, "complete", ticket, "words")).set_value("换了电机").run()
+    perform(
+        actions.cancel_ticket,
+        actor=cast.hotline,
+        now=clock.now(),
+        ticket_id=ticket,
+        version=stored(ticket).version,
+        words="客户撤回",
+    )
+    at.run()
+    assert at.text_area(key=key(at, "complete", ticket, "words")).value == "换了电机"
+    assert at.button(key=key(at, "complete", ticket, "save")).disabled
+
+
+def test_a_masked_contact_is_shown_for_a_reason(ticket: int, cast: Cast) -> None:
+    at = open_page(cast.quality, ticket)
+    assert PHONE not in shown(at)
+    assert ADDRESS not in shown(at)
+    at.button(key=key(at, "reveal", ticket)).click().run()
+    assert at.error
+    at.text_input(key=key(at, "reveal", ticket, "reason")).set_value("质量回访").run()
+    at.button(key=key(at, "reveal", ticket)).click().run()
+    assert not at.error
+    assert PHONE in shown(at)
+
+
+@pytest.mark.parametrize("asked", ["999", "x", "", "1 OR 1=1", "-1"])
+def test_a_case_that_is_not_there_is_told_so(cast: Cast, asked: str) -> None:
+    at = open_page(cast.hotline, asked)
+    assert not shown(at).startswith("CC-")
+    assert at.error or at.info
+
+
+def test_a_technician_opens_his_own_cases_only(ticket: int, cast: Cast, now: datetime) -> None:
+    at = open_page(cast.technician, ticket)
+    assert "无权查看" in at.error[0].value
+    assert PHONE not in shown(at)
+    perform(
+        actions.assign_technician,
+        actor=cast.dispatcher,
+        now=clock.now(),
+        ticket_id=ticket,
+        version=stored(ticket).version,
+        technician_id=cast.technician.person_id,
+    )
+    at = open_page(cast.technician, ticket)
+    assert PHONE in shown(at)
+    assert "assign" not in steps_of(at)
