@@ -41,7 +41,7 @@ def card(key: str, visit: VisitCard, *, elsewhen: bool = False) -> int | None:
     times = f"{clock_time(visit.starts_at)}–{clock_time(visit.ends_at)}"
     dialled = re.sub(r"[^\d+,;]", "", visit.phone.replace("转", ","))
     live = visit.status is not VisitStatus.DONE
-    warranty = code_label(visit.coverage)
+    warranty = label("visits.today.coverage", state=code_label(visit.coverage))
     if visit.warranty_ends_on is not None:
         warranty = label("visits.today.warranty", state=warranty, until=visit.warranty_ends_on)
     facts = [

@@ -100,9 +100,13 @@ class Queue {
     this.holding = false;
     this.onShortcut = (event) => this.pressShortcut(event);
     this.onResize = () => this.fit();
-    this.onRelease = () => this.release();
+    this.onRelease = () => {
+      this.holding = false;
+      this.goOnLater();
+    };
+    this.onSelection = () => this.goOnLater();
     document.addEventListener("keydown", this.onShortcut);
-    document.addEventListener("selectionchange", this.onRelease);
+    document.addEventListener("selectionchange", this.onSelection);
     window.addEventListener("resize", this.onResize);
     window.addEventListener("pointerup", this.onRelease);
     window.addEventListener("pointercancel", this.onRelease);
@@ -115,7 +119,7 @@ class Queue {
     this.surroundings?.disconnect();
     [this.ticking, this.typing, this.sending, this.asking].forEach(clearTimeout);
     document.removeEventListener("keydown", this.onShortcut);
-    document.removeEventListener("selectionchange", this.onRelease);
+    document.removeEventListener("selectionchange", this.onSelection);
     window.removeEventListener("resize", this.onResize);
     window.removeEventListener("pointerup", this.onRelease);
     window.removeEventListener("pointercancel", this.onRelease);
@@ -533,6 +537,7 @@ class Queue {
     if (message.generation < this.generation) return;
     if (message.generation > this.generation || this.isHeld()) {
       this.later.push(message);
+      if (message.generation === this.generation) this.showBar();
       return;
     }
     this.patch(message);
@@ -566,7 +571,7 @@ class Queue {
   }
 
   showBar() {
-    const count = this.unseen + this.later.length;
+    const count = this.unseen + this.later.filter((each) => each.generation === this.generation).length;
     this.bar.hidden = count === 0;
     if (count) write(this.bar, this.say("queue.changed", { count }));
   }
@@ -578,11 +583,11 @@ class Queue {
     return Boolean(selection && !selection.isCollapsed && this.scroll.contains(selection.anchorNode));
   }
 
-  release() {
+  /** After the click that ends a press has been dealt with. */
+  goOnLater() {
+    if (!this.later.length) return;
     setTimeout(() => {
-      if (this.closed || !this.box) return;
-      if (this.holding) this.holding = false;
-      if (!this.later.length || this.isHeld()) return;
+      if (this.closed || !this.box || this.isHeld()) return;
       const waiting = this.later.filter((message) => message.generation <= this.generation);
       this.later = this.later.filter((message) => message.generation > this.generation);
       waiting.forEach((message) => this.heard(message));
@@ -773,7 +778,7 @@ class Queue {
   fit() {
     if (!this.box || this.closed) return;
     const above = this.scroll.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
-    const below = this.foot.offsetHeight + 8 + 16;
+    const below = this.foot.offsetHeight + 8 + 18;
     const least = 33 + 34 * 4;
     this.scroll.style.maxHeight = `${Math.max(least, Math.floor(window.innerHeight - above - below))}px`;
   }
