@@ -56,13 +56,15 @@ def day(on: date | None) -> str:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in hours and minutes, or minutes and seconds below an hour."""
+    """A length of time in hours and minutes, below an hour in minutes and seconds, below a minute in seconds."""
     total = int(length.total_seconds())
     sign, total = ("-", -total) if total < 0 else ("", total)
     hours, rest = divmod(total, 3600)
     minutes, seconds = divmod(rest, 60)
     if hours:
         return sign + label("span.hours", hours=hours, minutes=f"{minutes:02}")
+    if not minutes:
+        return sign + label("span.seconds", seconds=seconds)
     return sign + label("span.minutes", minutes=minutes, seconds=f"{seconds:02}")
 
 
