@@ -104,9 +104,8 @@ def test_a_session_warns_before_it_ends_and_gives_way_to_the_sign_in(chromium, t
         warning = page.get_by_role("alert").filter(has_text="自动退出")
         expect(warning).to_be_visible()
         page.get_by_role("button", name="继续使用").click()
-        with inside(short):
-            with database.writing() as session:
-                session.execute(update(DeskSession).values(expires_at=clock.now()))
+        with inside(short), database.writing() as session:
+            session.execute(update(DeskSession).values(expires_at=clock.now()))
         expect(page.locator('input[autocomplete="username"]')).to_be_visible(timeout=20_000)
         windows.check()
         windows.close()
