@@ -36,7 +36,7 @@ from db.models.customers import Customer
 from db.models.feedback import SurveyAnswer
 from db.models.tickets import QueueRow, ReturnCall, Ticket, Timer
 from lib.reports import rules
-from lib.reports.rules import Cause, DayCount, Days, Figure, Measure, Period, Rate, Span
+from lib.reports.rules import Behind, Cause, DayCount, Days, Figure, Measure, Period, Rate, Span
 from lib.shared.calendar import epoch
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
@@ -62,16 +62,6 @@ class Dashboard:
     figures: list[Figure]
     days: list[DayCount]
     causes: list[Cause]
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """Which cases a figure, a day or a cause is asked for; exactly one of the ways."""
-
-    measure: Measure | None = None
-    fault: FaultCode | None = None
-    new_on: date | None = None
-    closed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,3 +194,39 @@ def days_of(
 ) -> list[DayCount]:
     """Every day of the period, also those on which nothing happened."""
     return [DayCount(day, new.get(day, 0), closed.get(day, 0)) for day in days]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Which cases are asked for: those of a figure, of a fault, or new or closed on a day; one of these."""
+
+    measure: Measure | None = None
+    fault: FaultCode | None = None
+    new_on: date | None = None
+    closed_on: date | None = None
+
+    @property
+    def code(self) -> str:
+        """The code in an address, e.g. `response`, `fault.noise`, `new.2026-11-24`; `behind_of` reads it."""
+        if self.fault is not None:
+            return f"fault.{self.fault}"
+        if self.new_on is not None:
+            return f"new.{self.new_on.isoformat()}"
+        if self.closed_on is not None:
+            return f"closed.{self.closed_on.isoformat()}"
+        return str(self.measure)
+
+
+def behind_of(code: str, days: Iterable[date]) -> Behind | None:
+    """The cases an address asks for; None for anything unknown or for a day outside the period."""
+    kind, _, which = code.partition(".")
+    if not which and kind in set(Measure) - OF_THIS_MOMENT:
+        return Behind(measure=Measure(kind))
+    if kind == "fault" and which in set(FaultCode):
+        return Behind(fault=FaultCode(which))
+    day = next((day for day in days if day.isoformat() == which), None)
+    if day is not None and kind == "new":
+        return Behind(new_on=day)
+    if day is not None and kind == "closed":
+        return Behind(closed_on=day)
+    return None

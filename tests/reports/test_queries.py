@@ -10,8 +10,8 @@ from db.codes import FaultCode, TicketStatus, TimerKind, TimerPhase, Verdict
 from db.models.feedback import SurveyAnswer, SurveyInvitation
 from db.models.tickets import QueueRow, Ticket, Timer
 from lib.reports import rules
-from lib.reports.queries import Behind, list_cases, read_dashboard
-from lib.reports.rules import Days, Measure
+from lib.reports.queries import list_cases, read_dashboard
+from lib.reports.rules import Behind, Days, Measure
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import look, system

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from db.codes import FaultCode, TimerKind, TimerPhase, Verdict
 from lib.reports import rules
-from lib.reports.rules import Days, Figure, Meaning, Measure, Rate, Span
+from lib.reports.rules import Behind, Days, Figure, Meaning, Measure, Rate, Span
 from lib.shared.clock import SHANGHAI
 from lib.tickets.timers import TimerState
 
@@ -144,3 +144,24 @@ def test_days_on_which_nothing_happened_are_shown_as_zero():
         (0, 0),
         (0, 2),
     ]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        Behind(measure=Measure.RESPONSE),
+        Behind(measure=Measure.SATISFACTION),
+        Behind(fault=FaultCode.NOISE),
+        Behind(new_on=date(2026, 11, 24)),
+        Behind(closed_on=date(2026, 11, 18)),
+    ],
+)
+def test_an_address_tells_the_cases_behind_a_figure(behind):
+    days = rules.period_of(Days.WEEK, NOW).days
+    assert rules.behind_of(behind.code, days) == behind
+
+
+@given(st.sampled_from(["", "open", "fault.", "new.2026-13-01", "closed.2020-01-01"]) | st.text())
+def test_an_address_that_tells_nothing_asks_for_no_cases(code):
+    if code not in {"response", "resolution", "satisfaction"}:
+        assert rules.behind_of(code, rules.period_of(Days.WEEK, NOW).days) is None

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from db import session as database
-from lib.reports.queries import Behind, list_cases, read_dashboard
-from lib.reports.rules import Days, Measure
+from lib.reports.queries import list_cases, read_dashboard
+from lib.reports.rules import Behind, Days, Measure
 from lib.shared.work import look, system
 from tests.reports.stores import write_history, write_own_cases
 from tests.reports.test_queries import statements
