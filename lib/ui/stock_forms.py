@@ -16,7 +16,7 @@ STORE = (Role.STOREKEEPER, Role.SUPERVISOR)
 STYLE = """<style>
 .st-key-stock_levels [data-testid="stTable"], .st-key-stock_levels table { font-size: 15px; }
 .st-key-stock_levels td:not(:last-child), .st-key-stock_levels th { white-space: nowrap; }
-@media (max-width: 1000px) {
+@media (max-width: 1100px) {
   .st-key-stock_levels [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
   .st-key-stock_levels [data-testid="stColumn"] { min-width: 100%; }
 }

@@ -1,0 +1,224 @@
+"""The schedule, the technician's day and the stock as the pages draw them and carry taps on."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from db import session as store
+from db.codes import Language, MovementKind, TicketStatus, VisitOutcome, VisitStatus
+from db.models.stock import Part, StockMovement
+from db.models.visits import Visit
+from lib.people.actions import open_session_for
+from lib.people.sessions import find_session, hash_token
+from lib.shared import words
+from lib.shared.work import Actor, look, perform, system
+from lib.visits import actions
+from tests.cast import Cast
+from tests.visits.house_calls import ADDRESS, PHONE, Desk, a_signature
+
+ROOT = Path(__file__).resolve().parents[2]
+TEST = system("test")
+
+
+@pytest.fixture
+def desk(cast: Cast, now: datetime) -> Iterator[Desk]:
+    """The desk on a working morning, for the pages too."""
+    with time_machine.travel(now):
+        yield Desk(cast, now)
+
+
+def text(key: str, **params: object) -> str:
+    return words.text(Language.ZH_CN, key, **params)
+
+
+def page(desk: Desk, actor: Actor, name: str, **query: str) -> AppTest:
+    token = perform(open_session_for, actor=TEST, now=desk.now, person_id=actor.person_id)
+    facts = look(find_session, actor=TEST, now=desk.now, token_hash=hash_token(token))
+    assert facts is not None
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at.user["session_row"] = str(facts.row_id)
+    at.run()
+    for parameter, value in query.items():
+        at.query_params[parameter] = value
+    at.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
+    assert not at.exception
+    return at
+
+
+def widget(kind: Any, start: str) -> Any:
+    """The one widget of a kind whose key begins so."""
+    [found] = [each for each in kind if each.key and each.key.startswith(start)]
+    return found
+
+
+def drawn(at: AppTest, field: str) -> list[dict[str, Any]]:
+    """What was given to the components that take `field`."""
+    given = [json.loads(each.proto.json or "{}") for each in at.get("bidi_component")]
+    return [data for data in given if field in data]
+
+
+def visits() -> list[Visit]:
+    with store.ReadSession() as session:
+        return list(session.scalars(select(Visit).order_by(Visit.id)))
+
+
+def test_a_dispatcher_sees_who_is_free_and_plans_a_visit(desk: Desk):
+    ticket_id = desk.a_case()
+    at = page(desk, desk.cast.dispatcher, "visits_schedule", ticket=str(ticket_id))
+    [board] = drawn(at, "cards")
+    assert [row["name"] for row in board["rows"]] == ["刘洋", "陈刚"]
+    assert [card["ticket"] for card in board["cards"]] == [ticket_id]
+    widget(at.selectbox, "visits.plan.technician").set_value(desk.cast.technician.person_id)
+    widget(at.selectbox, "visits.plan.start").set_value(14 * 60)
+    at.run()
+    widget(at.button, "visits.plan.go").click().run()
+    assert not at.error
+    [visit] = visits()
+    assert visit.technician_id == desk.cast.technician.person_id
+    assert visit.starts_at.isoformat() == "2026-11-24T06:00:00+00:00"
+    assert "ticket" not in at.query_params
+    [board] = drawn(at, "cards")
+    assert board["cards"] == []
+    assert [bar["state"] for row in board["rows"] for bar in row["bars"]] == ["planned"]
+
+
+def test_an_overlap_is_told_before_and_refused_after_the_tap_and_the_choice_stays(desk: Desk):
+    first = desk.a_case()
+    desk.plan(first, hours=1, minutes=120)
+    at = page(desk, desk.cast.dispatcher, "visits_schedule", ticket=str(desk.a_case()))
+    widget(at.selectbox, "visits.plan.technician").set_value(desk.cast.technician.person_id)
+    widget(at.selectbox, "visits.plan.start").set_value(12 * 60)
+    at.run()
+    number = desk.ticket(first).number
+    assert number.replace("-", "\\-") in at.warning[0].value
+    assert "陈刚" in at.warning[0].value
+    widget(at.button, "visits.plan.go").click().run()
+    [refused] = at.error
+    assert number in refused.value
+    assert "11:00–13:00" in refused.value
+    assert widget(at.selectbox, "visits.plan.start").value == 12 * 60
+    assert len(visits()) == 1
+
+
+def test_a_visit_is_moved_and_cancelled_from_the_schedule(desk: Desk):
+    ticket_id = desk.a_case()
+    desk.plan(ticket_id, hours=1, minutes=60)
+    at = page(desk, desk.cast.dispatcher, "visits_schedule", ticket=str(ticket_id))
+    widget(at.selectbox, "visits.plan.start").set_value(15 * 60)
+    at.run()
+    widget(at.button, "visits.plan.go").click().run()
+    assert visits()[0].starts_at.hour == 7
+    at = page(desk, desk.cast.dispatcher, "visits_schedule", ticket=str(ticket_id))
+    widget(at.text_input, "visits.cancel.reason").set_value("客户改期")
+    widget(at.button, "visits.cancel.go").click().run()
+    assert visits()[0].status is VisitStatus.CANCELLED
+    assert desk.ticket(ticket_id).status is TicketStatus.ASSIGNED
+
+
+def test_a_day_and_a_case_that_are_none_do_no_harm(desk: Desk):
+    at = page(desk, desk.cast.dispatcher, "visits_schedule", on="2026-99-99", ticket="999999")
+    assert [each.value for each in at.error] == [text("refusal.not_found")]
+    assert len(drawn(at, "cards")) == 1
+
+
+def test_an_auditor_looks_at_the_schedule_and_plans_nothing(desk: Desk):
+    ticket_id = desk.a_case()
+    at = page(desk, desk.cast.auditor, "visits_schedule", ticket=str(ticket_id))
+    [board] = drawn(at, "cards")
+    assert board["may_plan"] is False
+    assert not at.selectbox
+
+
+def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    at = page(desk, desk.cast.technician, "visits_today")
+    [card] = drawn(at, "coverage")
+    assert (card["phone"], card["tel"], card["state"]) == (PHONE, PHONE, "planned")
+    assert ADDRESS in card["address"]
+    widget(at.button, "visits.today.set_out").click().run()
+    widget(at.button, "visits.today.arrive").click().run()
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+    widget(at.button, "visits.today.finish").click().run()
+    assert text("visits.missing.report") in at.warning[0].value
+    assert text("visits.missing.outcome") in at.warning[0].value
+    widget(at.text_area, "visits.today.report").set_value("更换电机").run()
+    assert desk.visit(visit_id).report == "更换电机"
+    widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.FIXED).run()
+    assert text("visits.missing.signature") in at.warning[0].value
+    desk.do(actions.sign_visit, by=desk.cast.technician, visit_id=visit_id, sent=a_signature())
+    widget(at.text_input, "visits.today.signed_by").set_value("张燕").run()
+    assert not at.warning
+    widget(at.button, "visits.today.finish").click().run()
+    assert not at.error
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.outcome) == (VisitStatus.DONE, VisitOutcome.FIXED)
+    assert desk.ticket(visit.ticket_id).status is TicketStatus.COMPLETED
+
+
+def test_what_was_typed_survives_a_refused_part_and_a_reload(desk: Desk):
+    desk.on_site()
+    part_id = desk.a_part(on_hand=1)
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        widget(at.text_area, "visits.today.report").set_value("写到一半").run()
+        widget(at.selectbox, "visits.part.which").set_value(part_id).run()
+        widget(at.number_input, "visits.part.quantity").set_value(2).run()
+        widget(at.button, "visits.part.use").click().run()
+        assert "MOTOR-1" in at.error[0].value
+        assert widget(at.text_area, "visits.today.report").value == "写到一半"
+        assert widget(at.number_input, "visits.part.quantity").value == 2
+        again = page(desk, desk.cast.technician, "visits_today")
+        assert widget(again.text_area, "visits.today.report").value == "写到一半"
+
+
+def test_a_technician_without_visits_is_told_so(desk: Desk):
+    at = page(desk, desk.cast.second_technician, "visits_today")
+    assert [each.value for each in at.info] == [text("visits.today.none")]
+
+
+def test_the_storekeeper_receives_and_counts(desk: Desk):
+    part_id = desk.a_part(on_hand=3)
+    at = page(desk, desk.cast.storekeeper, "stock_levels", part=str(part_id))
+    widget(at.number_input, "stock.receive.quantity").set_value(4)
+    widget(at.text_input, "stock.receive.reason").set_value("PO-1")
+    submit(at, "stock.do.receive")
+    assert on_hand(part_id) == 7
+    widget(at.number_input, "stock.adjust.counted").set_value(6)
+    submit(at, "stock.do.adjust")
+    assert [each.value for each in at.error] == [text("refusal.stock_reason_missing", most=200)]
+    assert widget(at.number_input, "stock.adjust.counted").value == 6
+    widget(at.text_input, "stock.adjust.reason").set_value("盘点")
+    submit(at, "stock.do.adjust")
+    assert on_hand(part_id) == 6
+    with store.ReadSession() as session:
+        kinds = list(session.scalars(select(StockMovement.kind).order_by(StockMovement.id)))
+    assert kinds == [MovementKind.RECEIVE, MovementKind.RECEIVE, MovementKind.ADJUST]
+
+
+def test_others_read_stock_and_change_nothing(desk: Desk):
+    part_id = desk.a_part(on_hand=3)
+    at = page(desk, desk.cast.technician, "stock_levels", part=str(part_id))
+    [table] = drawn(at, "rows")
+    assert [row[1] for row in table["rows"]] == ["MOTOR-1"]
+    assert not at.number_input
+
+
+def submit(at: AppTest, words_key: str) -> None:
+    [button] = [
+        each
+        for each in at.button
+        if each.label == text(words_key) and "FormSubmitter" in (each.key or "")
+    ]
+    button.click().run()
+
+
+def on_hand(part_id: int) -> int:
+    with store.ReadSession() as session:
+        return session.get_one(Part, part_id).on_hand
