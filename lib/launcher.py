@@ -9,8 +9,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +41,7 @@ def prepare(*, sample: bool = False) -> None:
         key(name)
     with _locked(folder / "starting.lock"):
         fresh = not settings().database_url and not _sqlite_file().exists()
-        if sample and fresh and find_spec("lib.demo"):
+        if sample and fresh:
             _tell_sample_story(_sqlite_file())
         migrate.upgrade(settings().database)
     database.configure(settings().database)
@@ -54,7 +52,7 @@ def _sqlite_file() -> Path:
 
 
 def _tell_sample_story(file: Path) -> None:
-    demo = import_module("lib.demo")
+    from lib import demo
 
     draft = file.with_name(f"{file.name}.draft")
     for old in file.parent.glob(f"{draft.name}*"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_SECONDS = 60
+READY_SECONDS = 240
 
 
 @dataclass
@@ -54,15 +54,19 @@ def start(
     *options: str,
     port: int | None = None,
     database_url: str | None = None,
+    module: str = "lib.command",
     **environment: str,
 ) -> Server:
-    """Start `serve` on the folder and wait until it answers. Raises RuntimeError with its output if it does not."""
+    """Start `serve` on the folder and wait until it answers. Raises RuntimeError with its output if it does not.
+
+    `module="tests.daytime"` starts it in a working morning, whatever the time is.
+    """
     port = port or free_port()
     var_dir.mkdir(parents=True, exist_ok=True)
     log = var_dir / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lib.command", "serve", "--port", str(port), *options],
+            [sys.executable, "-m", module, "serve", "--port", str(port), *options],
             cwd=ROOT,
             env=child_environment(var_dir, database_url, HOST="127.0.0.1", **environment),
             stdout=output,
