@@ -98,6 +98,23 @@ def migrate(var: Var = None) -> None:
     typer.echo(f"The {kind} database is at the newest revision.")
 
 
+@desk.command()
+def demo(var: Var = None) -> None:
+    """Tell the sample story into the database, e.g. of PostgreSQL, and print its sign-ins.
+
+    A fresh SQLite folder gets it at the first start without this.
+    """
+    from lib import demo as story
+    from lib import launcher
+    from lib.shared import clock
+
+    _set_environment(None, var)
+    _ready()
+    launcher.keep_sample_sign_ins(story.tell(clock.now()))
+    for login, password, does in launcher.open_sample_sign_ins():
+        typer.echo(f"{login:<12} {password}  {does}")
+
+
 @people.command("add")
 def add_person(
     login: str,
