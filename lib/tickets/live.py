@@ -14,6 +14,9 @@ from time import monotonic
 
 from lib.tickets.queue import Key, QueueFilter, QueueLine, QueuePage, Tally, matches, sent
 
+NO_TICKET = 0
+"""Announced when something else than a case has changed: people, settings, stock."""
+
 RING_CHANGES = 10_000
 MOST_WAITING = 64
 MOST_VIEWS = 5_000
@@ -22,7 +25,7 @@ VIEW_SECONDS = 900
 
 @dataclass(eq=False)
 class View:
-    """What one mounted component shows. A queue has `where`; a watch has `tickets` (None: all).
+    """What one mounted component shows. A queue has `where`; a watch has `tickets` (None: every case).
 
     `session_id` is the row of the signed-in session, which belongs to one person only.
     """
@@ -269,13 +272,18 @@ class Board:
     ) -> None:
         view = stream.view
         if view.where is None:
-            touched = changed if view.tickets is None else view.tickets.intersection(changed)
-            if any(ticket for ticket in touched):
+            if view.tickets is None:
+                touched = any(ticket != NO_TICKET for ticket in changed)
+            else:
+                touched = not view.tickets.isdisjoint(changed)
+            if touched:
                 stream.offer(json.dumps({"t": "touched", "no": number}))
             return
         stay: list[str] = []
         gone: list[int] = []
         for ticket in changed:
+            if ticket == NO_TICKET:
+                continue
             line = lines.get(ticket)
             if line is not None and view.holds(line, now):
                 view.ids.add(ticket)

@@ -20,6 +20,7 @@ _refresher = st.components.v2.component(
 def refresh_on_change(key: str, tickets: Collection[int] | None = None) -> None:
     """Run the page, or the fragment it is called in, once more when one of `tickets` (None: any case) changes.
 
+    0 among `tickets` stands for what is no case: people, settings, stock.
     Call it before the page reads what it shows, so that a change in between is not missed; with a key of the form
     "room.screen". An open page costs nothing while nobody changes anything.
     """

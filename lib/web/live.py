@@ -216,7 +216,7 @@ class Listener:
                 changes = self._changes(session, self._number or 0)
                 if not changes:
                     return
-                ids = {ticket for _, ticket in changes if ticket}
+                ids = {ticket for _, ticket in changes}
                 self._board.remember(changes)
                 self._number = changes[-1][0]
                 if self._board.streams():

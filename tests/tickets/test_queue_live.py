@@ -161,12 +161,14 @@ def test_a_watch_is_told_of_its_tickets_and_of_no_content(board: Board) -> None:
         assert stream is not None
         return stream
 
-    one, all_ = open_(watch.token), open_(every.token)
+    stock = board.watch(None, session_id=7, tickets=[live.NO_TICKET], number=10)
+    one, all_, other = open_(watch.token), open_(every.token), open_(stock.token)
     change(board, 11, replace(LINE, id=2))
     change(board, 12, LINE)
     change(board, 13, ended=(0,))
     assert told(one) == [{"t": "touched", "no": 12}]
     assert told(all_) == [{"t": "touched", "no": 11}, {"t": "touched", "no": 12}]
+    assert told(other) == [{"t": "touched", "no": 13}]
 
 
 def test_counts_are_sent_only_when_they_differ(board: Board) -> None:
