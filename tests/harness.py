@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     if not quick:
         provide_browser()
     for row in CHECKS:
-        if not _run_beside(row):
+        if not run_beside(row):
             return 1
     command = [sys.executable, "-m", "pytest", "-q", "--durations=10", "-n", WORKERS]
     command += ["--dist", "loadscope"]
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     return subprocess.run([*command, *further], cwd=ROOT, check=False).returncode
 
 
-def _run_beside(row: Sequence[str]) -> bool:
+def run_beside(row: Sequence[str]) -> bool:
     began = time.monotonic()
     tools = Path(sys.executable).parent
     running = []
@@ -69,7 +69,7 @@ def provide_browser() -> None:
         *([] if browser else ["chromium"]),
         *([] if font else ["fonts-noto-cjk", "fontconfig"]),
     ]
-    if missing and _may_install():
+    if missing and may_install():
         print(f"Installing {' '.join(missing)} for the browser tests with apt-get ...", flush=True)
         _install(missing)
         browser, font = doctor.find_chromium(), bool(doctor.chinese_faces())
@@ -85,7 +85,7 @@ def provide_browser() -> None:
     os.environ["CHROMIUM"] = str(browser)
 
 
-def _may_install() -> bool:
+def may_install() -> bool:
     release = Path("/etc/os-release")
     told = release.read_text() if release.exists() else ""
     return os.geteuid() == 0 and ("debian" in told or "ubuntu" in told)
