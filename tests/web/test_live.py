@@ -85,7 +85,8 @@ def test_a_change_by_another_process_arrives_within_a_second_as_a_patch(server: 
             assert time.monotonic() - began < 1
             assert patch["no"] == number
             assert patch["set"][0][data["fields"].index("company")] == "晨光学校"
-            assert ear.hear("counts")["counts"]["all"] == 1
+            while ear.hear("counts")["counts"]["all"] != 1:
+                continue
             with inside(server), database.writing() as session:
                 session.execute(delete(QueueRow).where(QueueRow.ticket_id == case))
                 announce(session, case)
