@@ -109,12 +109,12 @@ class Stage:
 
 def signature(chance: random.Random) -> bytes:
     """A PNG of a few strokes of the pen."""
-    image = Image.new("L", (240, 96), 255)
+    image = Image.new("L", (160, 60), 255)
     pen = ImageDraw.Draw(image)
-    x, y = 16, 56
+    x, y = 10, 34
     for _ in range(9):
-        further = (x + chance.randint(12, 28), 48 + chance.randint(-32, 32))
-        pen.line((x, y, *further), fill=24, width=3)
+        further = (x + chance.randint(8, 18), 30 + chance.randint(-20, 20))
+        pen.line((x, y, *further), fill=24, width=2)
         x, y = further
     return _file(image, "PNG")
 

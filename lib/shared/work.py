@@ -107,6 +107,7 @@ class Work:
         self.actor = actor
         self.now = now
         self.records: list[dict[str, Any]] = []
+        self.rows: list[tuple[type[Base], dict[str, Any]]] = []
         self.touched: set[int] = set()
         self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Base]] = {}
 
@@ -123,6 +124,13 @@ class Work:
         """Write an audit row with the commit: ids and codes only, never personal values."""
         self.records.append({"action": action, "subject": subject, "details": details})
 
+    def write(self, model: type[Base], **values: Any) -> None:
+        """Insert a row with the commit whose id nobody needs before; every column without a default is given.
+
+        Rows of one table are written in bulk, in the order in which they were given.
+        """
+        self.rows.append((model, values))
+
     def touch_ticket(self, ticket_id: int) -> None:
         """Announce the case on the live stream; 0 stands for people and settings."""
         self.touched.add(ticket_id)
@@ -133,7 +141,15 @@ class Work:
 
 
 def _close_books(session: Session, works: Sequence[Work]) -> None:
-    """Flush, then chain the audit rows and take the change number; once per transaction, last before the commit."""
+    """Write what the verbs left for the commit, chain the audit rows, take the change number: last of all."""
+    session.flush()
+    rows: dict[type[Base], list[dict[str, Any]]] = {}
+    for work in works:
+        for model, values in work.rows:
+            rows.setdefault(model, []).append(values)
+    for model, written in rows.items():
+        # Through the connection: the ORM's insert would break a batch wherever a value is None.
+        session.connection().execute(insert(model), written)
     steps = {
         asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
     }
@@ -305,7 +321,7 @@ class Together:
     """Several actions in one transaction, as `together` gives it."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
         self.works: list[Work] = []
         # Rows stay in memory until the commit: the verbs of a story ask for the same ones again and again.
         self._kept: set[object] = set()
@@ -319,9 +335,9 @@ class Together:
         self, action: Callable[..., T], *, actor: Actor, now: datetime, **arguments: Any
     ) -> T:
         """One action with its own actor, instant, permit check and audit rows. A refusal undoes all of them."""
-        actor = _fresh_actor(self._session, actor)
+        actor = _fresh_actor(self.session, actor)
         _check_permit(action, actor)
-        work = Work(self._session, actor, now)
+        work = Work(self.session, actor, now)
         self.works.append(work)
         return action(work, **arguments)
 

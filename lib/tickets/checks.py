@@ -17,8 +17,8 @@ from lib.shared.calendar import WorkingCalendar
 from lib.shared.calendars import calendar_named
 from lib.shared.work import Look
 from lib.tickets import rules
-from lib.tickets.actions import queue_values
-from lib.tickets.timers import TARGETS, timers_of
+from lib.tickets.actions import queue_values, timer_values
+from lib.tickets.timers import timers_of
 
 CASES_AT_ONCE = 500
 
@@ -119,15 +119,7 @@ class _Batch:
             return TimerFault(ticket.number, "timers", sorted(stored), sorted(derived))
         for state in states:
             timer = stored[state.cycle, state.kind]
-            wanted = {
-                "target_seconds": TARGETS[state.kind],
-                "started_at": state.started_at,
-                "phase": state.phase,
-                "due_at": state.due_at,
-                "remaining_seconds": state.remaining_seconds,
-                "stopped_at": state.stopped_at,
-            }
-            for column, value in wanted.items():
+            for column, value in timer_values(state).items():
                 if getattr(timer, column) != value:
                     return TimerFault(
                         ticket.number,

@@ -35,6 +35,7 @@ from lib.shared.work import (
     perform,
     permit,
     system,
+    together,
 )
 from lib.tickets.actions import next_number
 
@@ -472,3 +473,45 @@ def test_eight_processes_take_a_thousand_numbers_without_a_duplicate(database, n
 def test_a_query_sees_who_looks_and_when(hotline, now):
     seen = look(lambda looking: (looking.actor, looking.now), actor=hotline, now=now)
     assert seen == (hotline, now)
+
+
+@permit(Role.HOTLINE)
+def leave_for_the_commit(work: Work, *, customer_id: int, name: str) -> None:
+    """Asks twice for one step, and writes rows that nobody needs before the commit."""
+    customer = work.get(Customer, customer_id)
+    for _ in range(2):
+        work.before_commit(add_a_mark, customer)
+    work.write(Counter, name=name, value=1)
+
+
+def add_a_mark(work: Work, customer: Customer) -> None:
+    customer.name += "。"
+
+
+@pytest.mark.postgres_smoke
+def test_several_actions_share_a_commit_and_each_keeps_its_actor_and_instant(cast, now):
+    later = now + timedelta(hours=1)
+    with together() as steps:
+        first = steps.perform(bring_customer, actor=cast.hotline, now=now, name="华庭")
+        steps.perform(bring_customer, actor=system("test"), now=later, name="锦江")
+        for name in ("a", "b"):
+            steps.perform(
+                leave_for_the_commit, actor=cast.hotline, now=now, customer_id=first, name=name
+            )
+    with database.ReadSession() as session:
+        rows = session.scalars(select(AuditRow).order_by(AuditRow.id)).all()
+        assert [(row.actor_id, row.at) for row in rows] == [
+            (cast.hotline.person_id, now),
+            (None, later),
+        ]
+        assert session.get(Customer, first).name == "华庭。"
+        assert session.scalar(select(ChangeHead.number)) == 1
+        assert [session.get(Counter, name).value for name in ("a", "b")] == [1, 1]
+
+
+def test_a_refusal_among_several_actions_undoes_them_all(cast, now):
+    before = books()
+    with pytest.raises(Refusal, match="no_longer_allowed"), together() as steps:
+        steps.perform(bring_customer, actor=cast.hotline, now=now, name="华庭")
+        steps.perform(bring_customer, actor=cast.sales, now=now, name="锦江")
+    assert books() == before
