@@ -48,7 +48,7 @@ def causes_data(causes: Sequence[Cause]) -> pd.DataFrame:
 def days_chart(language: Language) -> Spec:
     """New and closed cases by day: two lines apart by colour, dash and shape; a click picks a day's cases."""
     words = {kind: text(language, f"report.{kind}") for kind in (NEW, CLOSED)}
-    pick = alt.selection_point(name=PICK, fields=list(DAYS_FIELDS), on="click")
+    pick = alt.selection_point(name=PICK, fields=list(DAYS_FIELDS), on="click", nearest=True)
     order = [NEW, CLOSED]
     named = _named(words)
     base = alt.Chart(alt.NamedData("source")).encode(
@@ -85,10 +85,7 @@ def days_chart(language: Language) -> Spec:
         ),
         strokeDash=alt.value([1, 0]),
     )
-    wide = base.mark_point(filled=True, size=400, opacity=0.001, cursor="pointer").encode(
-        strokeDash=alt.value([1, 0])
-    )
-    chart = alt.layer(base.mark_line(strokeWidth=2), points, wide.add_params(pick))
+    chart = alt.layer(base.mark_line(strokeWidth=2), points.add_params(pick))
     return _spec(chart.transform_calculate(name=named.replace("datum.value", "datum.kind")))
 
 
@@ -133,7 +130,12 @@ def causes_chart(language: Language) -> Spec:
         ),
         order=alt.Order("cumulative:Q"),
     )
-    return _spec(alt.layer(bars.add_params(pick), reached).resolve_scale(x="independent"))
+    # A line's own datum is its first point; so the whole row of a fault is what is clicked.
+    rows = base.mark_bar(opacity=0.001, cursor="pointer").encode(
+        x=alt.XDatum(1, scale=alt.Scale(domain=[0, 1]), axis=None)
+    )
+    layers = alt.layer(bars, reached, rows.add_params(pick))
+    return _spec(layers.resolve_scale(x="independent"))
 
 
 def _named(words: dict[str, str]) -> str:

@@ -107,10 +107,19 @@ def _day_behind(picked: dict[str, str]) -> str:
 
 
 def _picker(key: str, code_of: Callable[[dict[str, str]], str]) -> Callable[[], None]:
+    """What a click into a chart does: list the cases; a second click on the same mark puts them away."""
+    last = f"{key}.last"
+
     def pick() -> None:
         picked = st.session_state[key].selection.get(charts.PICK) or []
         if picked:
-            st.query_params["cases"] = code_of(picked[0])
+            st.session_state[last] = code_of(picked[0])
+        # The chart lets go of a mark that is clicked again, also when other cases were listed since.
+        code = st.session_state.get(last)
+        if not picked and st.query_params.get("cases") == code:
+            st.query_params.pop("cases", None)
+        elif code is not None:
+            st.query_params["cases"] = code
 
     return pick
 
