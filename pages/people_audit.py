@@ -23,7 +23,7 @@ with checked:
         else:
             st.error(label("audit_page.broken", row=broken), icon=":material/report:")
 with found:
-    st.text_input(label("audit_page.action"), key="people.audit.action", bind=None, value=action)
+    st.text_input(label("audit_page.action"), key="people.audit.action", value=action)
     typed = st.session_state["people.audit.action"].strip()
     if typed != action:
         st.query_params.from_dict({"action": typed} if typed else {})
