@@ -98,23 +98,6 @@ def migrate(var: Var = None) -> None:
     typer.echo(f"The {kind} database is at the newest revision.")
 
 
-@desk.command()
-def demo(var: Var = None) -> None:
-    """Tell the sample story into the database, e.g. of PostgreSQL, and print its sign-ins.
-
-    A fresh SQLite folder gets it at the first start without this.
-    """
-    from lib import demo as story
-    from lib import launcher
-    from lib.shared import clock
-
-    _set_environment(None, var)
-    _ready()
-    launcher.keep_sample_sign_ins(story.tell(clock.now()))
-    for login, password, does in launcher.open_sample_sign_ins():
-        typer.echo(f"{login:<12} {password}  {does}")
-
-
 @people.command("add")
 def add_person(
     login: str,
@@ -352,6 +335,24 @@ def access() -> None:
     from lib.ui import access as ui_access
 
     typer.echo(ui_access.table())
+
+
+@desk.command()
+def demo(
+    var: Var = None,
+    open_cases: Annotated[int, typer.Option("--open", help="Cases that are still open.")] = 60,
+    closed_cases: Annotated[int, typer.Option("--closed", help="Cases that are over.")] = 600,
+) -> None:
+    """Tell the sample story into the database: people, customers, stock and cases of 18 months."""
+    from lib import demo, launcher
+    from lib.shared import clock
+
+    _set_environment(None, var)
+    _ready()
+    sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
+    launcher.keep_sample_sign_ins(sign_ins)
+    for login, password, roles in sign_ins:
+        typer.echo(f"{login}  {password}  {roles}")
 
 
 @desk.command()
