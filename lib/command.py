@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -296,6 +296,37 @@ def report_timers(
         out=out,
     )
     typer.echo(f"{cases} cases: {out}")
+
+
+@reports.command("due")
+def report_due(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns start and business_hours.")],
+    calendar: Annotated[
+        str, typer.Option("--calendar", help="Working calendar to count in.")
+    ] = "cn-0900-1800",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV file to write; else it is printed.")
+    ] = None,
+    var: Var = None,
+) -> None:
+    """Write the deadline of every row; ends with 1 when a row got a reason instead."""
+    from lib.reports import due_report
+    from lib.shared import clock
+    from lib.shared.work import look, system
+
+    _set_environment(None, var)
+    _ready()
+    with out.open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as sheet:
+        counts = look(
+            due_report.write_dues,
+            actor=system("report"),
+            now=clock.now(),
+            file=file,
+            calendar=calendar,
+            out=sheet,
+        )
+    typer.echo(f"{counts.computed} deadlines, {counts.refused} not computed", err=True)
+    raise typer.Exit(1 if counts.refused else 0)
 
 
 @desk.command("try-data")
