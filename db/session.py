@@ -35,6 +35,7 @@ def configure(url: str, *, durable: bool = True) -> None:
         reader = writer = create_engine(
             url,
             pool_pre_ping=True,
+            hide_parameters=True,
             pool_size=5,
             max_overflow=10,
             connect_args={
@@ -133,6 +134,7 @@ class _WriteLock:
 def _sqlite_engine(address: str, *, durable: bool, immediate: bool) -> Engine:
     engine = create_engine(
         address,
+        hide_parameters=True,
         pool_size=5,
         max_overflow=20,
         connect_args={"check_same_thread": False, "timeout": 10},

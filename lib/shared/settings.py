@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     public_address: str = ""
     """Address that customers reach, for survey links; empty: the address the member of staff uses."""
     allowed_hosts: list[str] = Field(default_factory=list)
-    """Host names the guard accepts; empty: any."""
+    """Host names the guard accepts beside bare addresses and localhost."""
     behind_tls: bool = False
     """True when a proxy ends TLS before the desk: cookies are then Secure with the `__Host-` prefix."""
     trusted_proxies: list[str] = Field(default_factory=list)
