@@ -47,6 +47,8 @@ def change_minimum(work: Work, *, part_id: int, version: int, minimum: int) -> N
     """Set the level below which a part is shown as short."""
     rules.ensure_level(minimum)
     part = work.get(Part, part_id, version=version)
+    if part.minimum == minimum:
+        return
     before, part.minimum = part.minimum, minimum
     work.record("part.minimum_changed", part, before=before, after=minimum)
     work.touch_ticket(STOCK_CHANGED)

@@ -227,12 +227,12 @@ def _use_part(visit: VisitCard, key: str) -> None:
 
 def _signature(visit: VisitCard) -> None:
     st.subheader(label("visits.today.signature"), anchor=f"signature-{visit.id}")
-    st.session_state.setdefault(name("signed_by", visit), visit.signed_by)
+    # Mostly the contact signs: the name stands there, to be changed when somebody else does.
+    st.session_state.setdefault(name("signed_by", visit), visit.signed_by or visit.contact_name)
     st.text_input(
         label("visits.today.signed_by"),
         key=name("signed_by", visit),
         max_chars=rules.SIGNER_LENGTH,
-        placeholder=visit.contact_name,
         on_change=_keep_draft,
         args=(visit,),
     )

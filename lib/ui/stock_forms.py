@@ -80,17 +80,27 @@ def _receive(part: PartRow) -> None:
     key = doors.form_key(f"stock.receive.{part.id}")
 
     def receive() -> None:
+        quantity = st.session_state[f"stock.receive.quantity.{key}"]
+        if quantity is None:
+            doors.refuse("quantity_out_of_range", most=rules.MOST_AT_ONCE)
+            return
         doors.submit(
             actions.receive_part,
             key=key,
             part_id=part.id,
-            quantity=st.session_state[f"stock.receive.quantity.{key}"],
+            quantity=quantity,
             reason=st.session_state[f"stock.receive.reason.{key}"],
         )
 
     with st.form(f"stock.receive.{key}", border=False):
+        # Empty at first: the second tap of a double tap may meet the fresh form, and must not receive again.
         st.number_input(
-            label("stock.quantity"), 1, rules.MOST_AT_ONCE, key=f"stock.receive.quantity.{key}"
+            label("stock.quantity"),
+            1,
+            rules.MOST_AT_ONCE,
+            value=None,
+            step=1,
+            key=f"stock.receive.quantity.{key}",
         )
         st.text_input(
             label("stock.receive_reason"),

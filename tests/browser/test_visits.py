@@ -1,0 +1,273 @@
+"""A technician's tablet and the taps of impatient fingers, in a real browser."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import func, select
+
+from db import session as store
+from db.codes import Language, MovementKind, VisitFileKind, VisitOutcome, VisitStatus
+from db.models.people import Person
+from db.models.stock import StockMovement
+from db.models.tickets import ReturnCall, TicketEvent
+from db.models.visits import Visit, VisitFile
+from lib.shared import clock
+from lib.shared.words import text
+from lib.shared.work import actor_of, perform, system
+from lib.stock import actions as stock
+from tests.browsing import DESKTOP, TABLET, Windows, settle
+from tests.cast import PEOPLE, Cast
+from tests.conftest import locked, run_dir
+from tests.daytime import next_morning
+from tests.serving import Server, serving, staffed_copy
+from tests.visits.house_calls import Desk
+from tests.web.sockets import inside
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+UPRIGHT = (768, 1024)
+
+SMALL_TARGETS = """least => {
+    const found = [];
+    const look = (root) => {
+        for (const each of root.querySelectorAll('*')) {
+            if (each.shadowRoot) look(each.shadowRoot);
+            if (!each.matches('button, a[href], label:has(input[type=file]), input[type=text], textarea')) continue;
+            const box = each.getBoundingClientRect();
+            if (box.width < 1 || getComputedStyle(each).visibility === 'hidden' || each.closest('[hidden]')) continue;
+            if (!each.checkVisibility()) continue;
+            if (box.height < least) found.push(`${each.innerText || each.ariaLabel} ${box.width}x${box.height}`);
+        }
+    };
+    for (const part of document.querySelectorAll('.st-key-visits_today, .stBottom')) look(part);
+    return found;
+}"""
+
+SMALL_TEXT = """least => {
+    const found = [];
+    const look = (root) => {
+        const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT);
+        for (let each = walker.currentNode; each; each = walker.nextNode()) {
+            if (each.shadowRoot) look(each.shadowRoot);
+            const own = [...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+            if (own && each.checkVisibility?.() && parseFloat(getComputedStyle(each).fontSize) < least
+                && !['STYLE', 'SCRIPT'].includes(each.tagName)) found.push(each.textContent.slice(0, 40));
+        }
+    };
+    look(document.querySelector('.st-key-visits_today'));
+    return found;
+}"""
+
+
+def words(key: str, **params: object) -> str:
+    return text(Language.ZH_CN, key, **params)
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real app on a working morning."""
+    with locked("staffed"):
+        var_dir = staffed_copy(run_dir(), tmp_path_factory.mktemp("visits"))
+    with serving(var_dir, "--empty", module="tests.daytime") as running:
+        yield running
+
+
+@pytest.fixture
+def windows(chromium: Browser, morning: Server) -> Iterator[Windows]:
+    opened = Windows(chromium, morning.address)
+    try:
+        yield opened
+        opened.check()
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def desk(morning: Server) -> Iterator[Desk]:
+    """The server's own desk, written to from beside it; the visits of former tests are out of the way."""
+    with inside(morning):
+        with store.writing() as session:
+            people = {person.login: actor_of(person) for person in session.scalars(select(Person))}
+            for visit in session.scalars(select(Visit)):
+                visit.status = VisitStatus.CANCELLED
+        cast = Cast(**{part: people[login] for part, (login, _, _) in PEOPLE.items()})
+        yield Desk(cast, next_morning(clock.now()))
+
+
+def count(statement: object) -> int:
+    with store.ReadSession() as session:
+        return session.scalar(select(func.count()).select_from(statement)) or 0  # type: ignore[arg-type]
+
+
+def a_part(desk: Desk, number: str, on_hand: int) -> int:
+    told = {"actor": system("test"), "now": desk.now}
+    part_id = perform(stock.add_part, number=number, name="电机", **told)
+    perform(stock.receive_part, part_id=part_id, quantity=on_hand, **told)
+    return part_id
+
+
+def tap_twenty_times(page: Page, name: str | re.Pattern[str]) -> None:
+    """Ten double clicks as fast as the browser delivers them."""
+    button = page.get_by_role("button", name=name).first
+    expect(button).to_be_enabled()
+    handle = button.element_handle()
+    for _ in range(10):
+        handle.evaluate("button => { button.click(); button.click(); }")
+    settle(page)
+
+
+def sign(page: Page) -> None:
+    paper = page.get_by_role("img", name=words("visits.signature.paper"))
+    paper.scroll_into_view_if_needed()
+    box = paper.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 60)
+    page.mouse.down()
+    for step in range(1, 12):
+        page.mouse.move(box["x"] + 40 + 12 * step, box["y"] + 60 + (20 if step % 2 else -15))
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("size", [TABLET, UPRIGHT])
+def test_every_target_on_the_tablet_is_large_and_every_word_readable(
+    windows: Windows, desk: Desk, size: tuple[int, int]
+):
+    desk.on_site()
+    desk.plan(desk.a_case(), hours=4)
+    page = windows.open("technician", "/visits_today", size=size, touch=True)
+    page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
+    assert page.evaluate(SMALL_TARGETS, 48) == []
+    assert page.evaluate(SMALL_TEXT, 16) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_photos_signature_and_report_outlive_a_reload(windows: Windows, desk: Desk, tmp_path: Path):
+    visit_id = desk.on_site()
+    page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
+    Image.effect_noise((3000, 2000), 50).convert("RGB").save(tmp_path / "a.jpg")
+    Image.new("RGB", (900, 600), "steelblue").save(tmp_path / "b.png")
+    pictures = page.locator('input[type="file"]').nth(1)
+    pictures.set_input_files([tmp_path / "a.jpg", tmp_path / "b.png"])
+    page.get_by_text(words("visits.today.photos", count=2, most=10)).wait_for()
+    report = page.get_by_role("textbox", name=words("visits.today.report"))
+    report.fill("换了电机")
+    report.blur()
+    settle(page)
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    page.reload()
+    settle(page)
+    page.get_by_text(words("visits.today.photos", count=2, most=10)).wait_for()
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    assert report.input_value() == "换了电机"
+    with store.ReadSession() as session:
+        files = session.scalars(select(VisitFile).where(VisitFile.visit_id == visit_id)).all()
+        assert sorted(file.kind for file in files) == [
+            VisitFileKind.PHOTO,
+            VisitFileKind.PHOTO,
+            VisitFileKind.SIGNATURE,
+        ]
+        assert all(content_is_picture(file.content) for file in files)
+
+
+def content_is_picture(content: bytes) -> bool:
+    return content.startswith((b"\xff\xd8\xff", b"\x89PNG"))
+
+
+def test_impatient_taps_plan_one_visit(windows: Windows, desk: Desk):
+    ticket_id = desk.a_case()
+    page = windows.open("dispatcher", f"/visits_schedule?ticket={ticket_id}", size=DESKTOP)
+    page.get_by_role("combobox", name=re.compile(words("visits.plan.technician"))).click()
+    page.get_by_role("option", name=PEOPLE["technician"][1]).click()
+    settle(page)
+    tap_twenty_times(page, re.compile(words("visits.plan.send")))
+    page.locator(".schedule .bar").wait_for()
+    settle(page)
+    assert count(select(Visit).where(Visit.ticket_id == ticket_id).subquery()) == 1
+
+
+def test_impatient_taps_use_one_part_and_end_the_visit_once(windows: Windows, desk: Desk):
+    part_id = a_part(desk, "TAP-1", on_hand=9)
+    visit_id = desk.plan(desk.a_case())
+    ticket_id = desk.visit(visit_id).ticket_id
+    page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
+    tap_twenty_times(page, re.compile(words("visits.today.set_out")))
+    page.get_by_text(words("visit_status.on_the_way")).wait_for()
+    tap_twenty_times(page, re.compile(words("visits.today.arrive")))
+    page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
+    settle(page)
+    parts = page.get_by_role("combobox", name=re.compile(words("visits.part.which")))
+    parts.click()
+    parts.press_sequentially("TAP-1")
+    page.get_by_role("option", name=re.compile("TAP-1")).click()
+    settle(page)
+    tap_twenty_times(page, re.compile(words("visits.part.use")))
+    page.get_by_text(re.compile("TAP-1.*× 1")).first.wait_for()
+    page.get_by_text(words(f"visit_outcome.{VisitOutcome.FIXED}"), exact=True).first.click()
+    report = page.get_by_role("textbox", name=words("visits.today.report"))
+    report.fill("换了电机")
+    report.blur()
+    settle(page)
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    settle(page)
+    tap_twenty_times(page, re.compile(words("visits.today.finish", number="")))
+    page.get_by_text(words(f"visit_status.{VisitStatus.DONE}")).first.wait_for()
+    issued = select(StockMovement).where(
+        StockMovement.part_id == part_id, StockMovement.kind == MovementKind.ISSUE
+    )
+    assert count(issued.subquery()) == 1
+    assert count(select(ReturnCall).where(ReturnCall.ticket_id == ticket_id).subquery()) == 1
+    steps = select(TicketEvent).where(
+        TicketEvent.ticket_id == ticket_id,
+        TicketEvent.kind.in_(("on_the_way", "arrived", "completed")),
+    )
+    assert count(steps.subquery()) == 3
+
+
+def test_impatient_taps_receive_once(windows: Windows, desk: Desk):
+    part_id = a_part(desk, "TAP-2", on_hand=1)
+    page = windows.open("storekeeper", f"/stock_levels?part={part_id}", size=DESKTOP)
+    quantity = page.get_by_role("spinbutton", name=words("stock.quantity"))
+    quantity.fill("5")
+    quantity.press("Tab")
+    form = page.get_by_test_id("stForm")
+    button = form.get_by_role("button", name=re.compile(words("stock.do.receive"))).first
+    handle = button.element_handle()
+    for _ in range(10):
+        handle.evaluate("button => { button.click(); button.click(); }")
+    settle(page)
+    page.get_by_text("+5").wait_for()
+    received = select(StockMovement).where(StockMovement.part_id == part_id)
+    assert count(received.subquery()) == 2
+
+
+def test_the_schedule_takes_two_taps_and_shows_a_colleagues_visit_at_once(
+    windows: Windows, desk: Desk
+):
+    ticket_id = desk.a_case()
+    number = desk.ticket(ticket_id).number
+    page = windows.open("dispatcher", "/visits_schedule", size=DESKTOP)
+    other = windows.open("supervisor", "/visits_schedule", size=DESKTOP)
+    page.get_by_role("button", name=re.compile(number)).click()
+    page.get_by_role("button", name=re.compile(words("visits.plan.send"))).wait_for()
+    settle(page)
+    line = page.locator(".schedule .row .line.open").last
+    box = line.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * (15 - 7 + 0.02) / 12, box["y"] + 6)
+    page.locator(".schedule .slot").wait_for()
+    settle(page)
+    page.get_by_role("button", name=re.compile(words("visits.plan.send"))).click()
+    other.locator(".schedule .bar", has_text="15:00").wait_for()
+    assert desk.ticket(ticket_id).technician_id == desk.cast.technician.person_id
+    with store.ReadSession() as session:
+        visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket_id)).one()
+    assert visit.ends_at - visit.starts_at == timedelta(minutes=90)
