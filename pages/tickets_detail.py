@@ -6,7 +6,7 @@ from lib.shared import clock
 from lib.tickets.intake import reveal_caller
 from lib.tickets.queries import find_ticket, list_events, list_timers
 from lib.ui import case_page, case_steps, doors, menu
-from lib.ui.components import timers
+from lib.ui.components import queue, timers
 from lib.ui.labels import label
 from lib.ui.live import refresh_on_change
 from lib.visits.queries import list_visits_of_ticket
@@ -30,7 +30,7 @@ ticket = doors.read(find_ticket, ticket_id=ticket_id)
 case_steps.adopt_version(ticket)
 with st.container(key="tickets_detail_head", gap="small"):
     if "tickets_queue" in {entry.name for entry in menu.open_to(actor.roles)}:
-        menu.link("tickets_queue", icon=":material/arrow_back:")
+        menu.link("tickets_queue", icon=":material/arrow_back:", **queue.last_address())
     case_page.show_head(ticket)
     timers.show("tickets.detail.timers", doors.read(list_timers, ticket_id=ticket_id), now)
     case_steps.show(ticket, actor, now)

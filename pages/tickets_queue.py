@@ -12,7 +12,7 @@ page = doors.read(
     before=queue.asked_place("before"),
 )
 may_enter = menu.entry("tickets_entry").is_for(actor.roles)
-opened = queue.show("tickets.queue", page, may_enter=may_enter)
+opened = queue.show(page, may_enter=may_enter)
 if opened == queue.NEW:
     menu.go("tickets_entry")
 if opened is not None:

@@ -93,6 +93,15 @@ def seconds_left(page: Page, case: int) -> int:
     return sign * sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
+def load_anew(page: Page) -> None:
+    """Reload, once the page that the sign-in itself reloads is there."""
+    page.locator(".queue .views button").first.wait_for()
+    settle(page)
+    page.reload()
+    page.locator(".queue .views button").first.wait_for()
+    settle(page)
+
+
 def listen_to_frames(page: Page) -> list[str]:
     """Frames of the websockets that are opened from now on."""
     frames: list[str] = []
@@ -114,8 +123,7 @@ def test_timers_follow_the_server_although_the_browsers_clock_is_ten_minutes_wro
     )
     page = windows.open("hotline", "/tickets_queue")
     windows.contexts[-1].add_init_script(WRONG_CLOCK)
-    page.reload()
-    settle(page)
+    load_anew(page)
     expect(row(page, late).locator(".timer.late .word")).to_have_text("超时")
     expect(row(page, soon).locator(".timer.soon .word")).to_have_text("临期")
     expect(row(page, paused).locator(".timer.paused")).to_have_text("已暂停")
@@ -143,8 +151,7 @@ def test_changes_of_others_show_within_a_second_and_without_a_rerun(windows: Win
     first = write(1, due_in=50 * MINUTE)
     page = windows.open("hotline", "/tickets_queue")
     frames = listen_to_frames(page)
-    page.reload()
-    settle(page)
+    load_anew(page)
     expect(row(page, first)).to_be_visible()
     page.wait_for_timeout(700)
     frames.clear()
@@ -173,8 +180,7 @@ def test_ten_idle_seconds_are_zero_websocket_frames(windows: Windows) -> None:
     case = write(1, due_in=50 * MINUTE)
     page = windows.open("hotline", "/tickets_queue")
     frames = listen_to_frames(page)
-    page.reload()
-    settle(page)
+    load_anew(page)
     page.wait_for_timeout(1000)
     frames.clear()
     before = seconds_left(page, case)
@@ -202,18 +208,21 @@ def test_keys_move_open_and_come_back_to_the_same_row(windows: Windows) -> None:
     settle(page)
     expect(row(page, cases[25])).to_be_visible()
     page.wait_for_function(
-        "document.activeElement.shadowRoot?.activeElement?.textContent === 'CC-2026-000026'"
+        "() => document.activeElement.shadowRoot?.activeElement?.textContent === 'CC-2026-000026'"
     )
     assert abs(page.locator(".queue .scroll").evaluate("box => box.scrollTop") - scrolled) < 40
 
 
-def test_a_click_opens_the_ticket_and_alt_n_a_new_case(windows: Windows) -> None:
+def test_a_click_opens_the_ticket_the_way_back_keeps_the_filter_and_alt_n_begins_a_case(
+    windows: Windows,
+) -> None:
     case = write(1)
-    page = windows.open("hotline", "/tickets_queue")
+    page = windows.open("hotline", "/tickets_queue?priority=p3")
     row(page, case).locator("td.company").click()
     page.wait_for_url(f"**/tickets_detail?ticket={case}")
-    page.goto(f"{windows.address}/tickets_queue")
     settle(page)
+    page.locator(".st-key-tickets_detail_head").get_by_role("link").first.click()
+    page.wait_for_url("**/tickets_queue?priority=p3")
     expect(row(page, case)).to_be_visible()
     page.keyboard.press("Alt+n")
     page.wait_for_url("**/tickets_entry")

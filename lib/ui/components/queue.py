@@ -43,6 +43,7 @@ STRIP = (
 ASKABLE = ("view", "status", "priority", "technician", "q", "after", "before")
 LONGEST_VALUE = 60
 NEW = "new"
+KEY = "tickets.queue"
 
 _table = st.components.v2.component(
     "desk_queue", html='<div class="queue"></div>\n', js=loader("queue.js")
@@ -70,20 +71,29 @@ def asked_place(name: str) -> Key | None:
     return None if due is None or ticket is None else (due, ticket)
 
 
-def show(key: str, page: QueuePage, *, may_enter: bool) -> str | None:
+def last_address() -> dict[str, str]:
+    """The queue's filters as this tab last saw them, for the way back to it."""
+    kept: dict[str, str] = st.session_state.get(f"{KEY}.address", {})
+    return kept
+
+
+def show(page: QueuePage, *, may_enter: bool) -> str | None:
     """Draw the table. Answers the id of the ticket to open, "new" for a new case, or None."""
-    remembered = f"{key}.token"
+    remembered = f"{KEY}.token"
+    st.session_state[f"{KEY}.address"] = {
+        name: value for name, value in st.query_params.items() if name in ASKABLE
+    }
     view = board.show_queue(
         st.session_state.get(remembered), session_id=doors.session_row() or 0, page=page
     )
     st.session_state[remembered] = view.token
     answer = _table(
-        key=key,
+        key=KEY,
         data={
             "token": view.token,
             "generation": view.generation,
             "number": page.number,
-            "acknowledged": st.session_state.get(f"{key}.acknowledged", 0),
+            "acknowledged": st.session_state.get(f"{KEY}.acknowledged", 0),
             "columns": COLUMNS,
             "fields": SENT_FIELDS,
             "rows": [sent(line) for line in page.lines],
@@ -102,7 +112,7 @@ def show(key: str, page: QueuePage, *, may_enter: bool) -> str | None:
             "words": words_asset(language()).address,
             "style": asset("queue.css").address,
         },
-        on_request_change=lambda: _take_request(key),
+        on_request_change=_take_request,
     )
     request = answer.request
     opened = request.get("open") if isinstance(request, dict) else None
@@ -111,14 +121,14 @@ def show(key: str, page: QueuePage, *, may_enter: bool) -> str | None:
     return opened if isinstance(opened, str) and _whole(opened) is not None else None
 
 
-def _take_request(key: str) -> None:
+def _take_request() -> None:
     """Put what the table asks for into the address; nothing a browser sends is trusted."""
-    request: Any = st.session_state[key].get("request")
+    request: Any = st.session_state[KEY].get("request")
     if not isinstance(request, dict):
         return
     serial = request.get("serial")
     if isinstance(serial, int):
-        st.session_state[f"{key}.acknowledged"] = serial
+        st.session_state[f"{KEY}.acknowledged"] = serial
     where = request.get("where")
     if not isinstance(where, dict):
         return
