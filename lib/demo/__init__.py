@@ -217,8 +217,9 @@ def _receipts(stage: Stage, began: datetime, wanted: int) -> list[tuple[datetime
 def _open_plans(wanted: int) -> list[Callable[[Case], Telling]]:
     """So many plans in the proportion of `OPEN_PLANS`, every kind as soon as there is room for it."""
     taken = dict.fromkeys(range(len(OPEN_PLANS)), 0)
-    for _ in range(wanted):
-        lacking = max(taken, key=lambda kind: OPEN_PLANS[kind][1] / (taken[kind] + 1))
+    for nth in range(wanted):
+        untold = [kind for kind, times in taken.items() if not times] if nth else taken
+        lacking = max(untold or taken, key=lambda kind: OPEN_PLANS[kind][1] / (taken[kind] + 1))
         taken[lacking] += 1
     return [OPEN_PLANS[kind][0] for kind, times in taken.items() for _ in range(times)]
 

@@ -359,10 +359,10 @@ def answered(case: Case) -> Telling:
 
 
 def assigned(case: Case) -> Telling:
-    """With a technician, no visit planned yet."""
-    ago = case.stage.chance.uniform(120, 2 * DAY)
-    yield from taken(case, ago, contacted_after=20)
-    yield case.stage.ago(ago - 60)
+    """Sent on to a technician who has not spoken to the customer yet."""
+    ago = case.stage.chance.uniform(8, 45)
+    yield from taken(case, ago)
+    yield case.stage.ago(ago - 6)
     case.assign(case.stage.pick(list(case.crew.technicians)))
 
 
@@ -469,13 +469,11 @@ def todays_visits(stage: Stage, crew: Crew, count: int) -> list[tuple[int, datet
     quarter = timedelta(minutes=15)
     around = stage.end - (stage.end - first) % quarter
     found = []
-    technicians = list(crew.technicians)
-    for nth in range(-3, 5):
-        for place, technician in enumerate(technicians):
-            starts_at = around + nth * timedelta(minutes=105) + place * 2 * quarter - 2 * quarter
+    for nth in (-1, 1, 0, 2, -2, 3, -3, 4):
+        for place, technician in enumerate(crew.technicians):
+            starts_at = around + nth * timedelta(minutes=105) + (2 * place - 2) * quarter
             if first <= starts_at <= last:
                 found.append((technician, starts_at))
-    found.sort(key=lambda visit: abs(visit[1] - stage.end))
     return found[:count]
 
 
