@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from lib import jobs
 from lib.ui.doors import report_script_error
 from lib.web import lifespan, live, routes, wall
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parent
 
 app = st.App(
     ROOT / "lib" / "ui" / "shell.py",
-    lifespan=lifespan.lifespan(st.get_option, [live.listening]),
+    lifespan=lifespan.lifespan(st.get_option, [live.listening, jobs.working]),
     routes=routes.routes,
     middleware=wall.middleware(),
     on_script_error=report_script_error,

@@ -387,6 +387,22 @@ def demo(
 
 
 @desk.command()
+def jobs(var: Var = None) -> None:
+    """Do the clock's work until stopped: the process beside the apps on PostgreSQL; on SQLite the app does it."""
+    from db import session as database
+    from lib import jobs
+    from lib.shared.logs import configure_logs
+
+    _set_environment(None, var)
+    _ready()
+    if database.is_sqlite():
+        typer.echo("On SQLite the app does this itself; nothing to start.", err=True)
+        raise typer.Exit(1)
+    configure_logs()
+    jobs.run_until_stopped()
+
+
+@desk.command()
 def verify(var: Var = None) -> None:
     """Check audit chain, stock ledger and timers: each ok, or its first bad row; then ends with 1."""
     from lib import verification

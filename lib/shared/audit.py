@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, String, Text, cast, select, true
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from db import session as database
 from db.models.people import AuditHead, AuditRow
 from lib.shared.settings import settings
 from lib.shared.work import Work, audit_hash, permit
@@ -120,8 +122,8 @@ def heads_file() -> Path:
 
 
 def keep_exported_head(head: Mapping[str, Any], now: datetime) -> None:
-    """Append a line `instant id hash` to the heads file and flush it to disk. Copy that file elsewhere daily."""
-    line = f"{now.astimezone(UTC).isoformat()} {head['id']} {head['hash']}\n"
+    """Append `instant database id hash` to the heads file and flush it to disk. Copy that file elsewhere daily."""
+    line = f"{now.astimezone(UTC).isoformat()} {_this_database()} {head['id']} {head['hash']}\n"
     descriptor = os.open(heads_file(), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "a") as file:
         file.write(line)
@@ -130,8 +132,19 @@ def keep_exported_head(head: Mapping[str, Any], now: datetime) -> None:
 
 
 def read_exported_heads() -> dict[int, str]:
-    """Hash by audit row id as exported so far; an unfinished last line is passed over."""
+    """Hash by audit row id as exported from this database so far; an unfinished last line is passed over."""
     if not heads_file().exists():
         return {}
     lines = [line.split() for line in heads_file().read_text().splitlines()]
-    return {int(line[1]): line[2] for line in lines if len(line) == 3 and int(line[1]) > 0}
+    return {
+        int(line[2]): line[3]
+        for line in lines
+        if len(line) == 4 and line[1] == _this_database() and len(line[3]) == len(START)
+    }
+
+
+def _this_database() -> str:
+    """The database without its folder or user, so that a moved one keeps its heads."""
+    address = make_url(database.url())
+    name = Path(address.database or "").name
+    return f"{address.get_backend_name()}:{address.host or ''}:{address.port or ''}/{name}"

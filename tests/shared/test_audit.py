@@ -229,7 +229,7 @@ def test_exported_heads_are_read_again(cast, now, tmp_path, monkeypatch):
         assert verify_chain(session, audit.read_exported_heads()) is None
     assert (tmp_path / "audit-heads.log").stat().st_mode & 0o777 == 0o600
     with (tmp_path / "audit-heads.log").open("a") as file:
-        file.write("2026-11-2")
+        file.write("2026-11-24T02:00:00+00:00 sqlite:::/another.db 2 " + "f" * 64 + "\n2026-11-2")
     assert set(audit.read_exported_heads()) == {3}
 
 
