@@ -131,7 +131,7 @@ def causes_chart(language: Language) -> Spec:
         order=alt.Order("cumulative:Q"),
     )
     # A line's own datum is its first point; so the whole row of a fault is what is clicked.
-    rows = base.mark_bar(opacity=0.001, cursor="pointer").encode(
+    rows = base.mark_bar(opacity=0.001, cursor="pointer", height={"band": 1}).encode(
         x=alt.XDatum(1, scale=alt.Scale(domain=[0, 1]), axis=None)
     )
     layers = alt.layer(bars, reached, rows.add_params(pick))
