@@ -61,7 +61,7 @@ class Windows:
             locale="zh-CN",
             timezone_id="Asia/Shanghai",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", self._note_console)
@@ -70,7 +70,7 @@ class Windows:
         page.goto(self.address + path)
         if part is not None:
             sign_in(page, login_of(part))
-        elif page.locator("[data-test-script-state]").count():
+        elif page.locator("#root").count():
             settle(page)
         return page
 
@@ -106,12 +106,13 @@ def settle(page: Page) -> None:
 
 
 def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
-    """Fill the sign-in form of the page and wait for what comes after it."""
-    field = page.locator('input[autocomplete="username"]')
-    field.fill(login)
+    """Fill the sign-in form of the page and wait until the person's own menu stands there."""
+    settle(page)
+    page.locator('input[autocomplete="username"]').fill(login)
     page.locator('input[autocomplete="current-password"]').fill(password)
     page.keyboard.press("Enter")
-    field.wait_for(state="detached")
+    # The page is loaded again once the browser has its cookie; only that shows the menu.
+    page.locator(".st-key-shell-person").wait_for()
     settle(page)
 
 
