@@ -110,21 +110,28 @@ def _find(look: Look, which: ColumnElement[bool]) -> SessionFacts | None:
 def living_sessions(look: Look, *, row_ids: Collection[int]) -> frozenset[int]:
     """Which of these sessions are still alive, in one query; for the live stream."""
     rows = look.session.execute(
-        select(DeskSession, Person.epoch, Person.active)
+        select(
+            DeskSession.id,
+            DeskSession.last_seen_at,
+            DeskSession.expires_at,
+            DeskSession.revoked_at,
+            DeskSession.epoch == Person.epoch,
+            Person.active,
+        )
         .join(Person, Person.id == DeskSession.person_id)
         .where(DeskSession.id.in_(row_ids))
     )
     idle = idle_limit()
     return frozenset(
-        session.id
-        for session, epoch, active in rows
+        row_id
+        for row_id, last_seen_at, expires_at, revoked_at, same_epoch, active in rows
         if rules.is_session_alive(
             now=look.now,
-            last_seen_at=session.last_seen_at,
-            expires_at=session.expires_at,
-            revoked_at=session.revoked_at,
+            last_seen_at=last_seen_at,
+            expires_at=expires_at,
+            revoked_at=revoked_at,
             idle=idle,
-            same_epoch=session.epoch == epoch,
+            same_epoch=bool(same_epoch),
             active=active,
         )
     )

@@ -163,6 +163,7 @@ class Listener:
         self._checked_at = 0.0
         self._crossed_at = 0
         self._number: int | None = None
+        self._quiet: tuple[int, int] | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -258,10 +259,12 @@ class Listener:
         if all(stream.view.where is None for stream in streams):
             return
         number = self._number or 0
+        quiet = self._quiet is not None and self._quiet[0] == number and now <= self._quiet[1]
         with database.ReadSession() as session:
             tally = tallies.current(session, number, now)
-            lines = find_crossing(session, self._crossed_at, now) if now > self._crossed_at else {}
+            lines = {} if quiet else find_crossing(session, self._crossed_at, now)
         self._crossed_at = now
+        self._quiet = (number, tally.next_crossing) if tally.number == number else None
         if lines:
             self._board.tell(set(lines), lines, now, number)
         self._board.tell_counts(tally, streams)
