@@ -234,7 +234,7 @@ class Queue {
   // --- showing --------------------------------------------------------------------------------
 
   show(data) {
-    const sameView = this.data?.generation === data.generation;
+    const sameView = this.data?.token === data.token && this.data.generation === data.generation;
     this.data = data;
     if (data.acknowledged >= this.serial) this.unanswered = null;
     this.generation = data.generation;
