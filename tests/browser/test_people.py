@@ -65,13 +65,13 @@ def test_the_language_keeps_page_and_half_typed_input_and_is_remembered(server, 
     press(page, "English")
     expect(page.get_by_role("heading", name="My account")).to_be_visible()
     assert box.input_value() == "half typed"
-    assert page.evaluate("document.documentElement.lang") == "en"
+    page.wait_for_function("() => document.documentElement.lang === 'en'")
     assert "/people_account" in page.url
     page.reload()
     settle(page)
     expect(page.get_by_role("heading", name="My account")).to_be_visible()
     press(page, "中文")
-    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.wait_for_function("() => document.documentElement.lang === 'zh-CN'")
 
 
 def test_light_and_dark_switch_in_one_tap_without_a_reload(server, windows):
