@@ -467,7 +467,8 @@ def recompute(work: Work, ticket: Ticket) -> None:
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
     calendar = _calendar(work)
-    states = timers_of(facts_of_ticket(work, ticket), calendar.time)
+    # Imported history was promised by another desk: it gets no timers of ours, even when worked on to its end.
+    states = [] if ticket.source else timers_of(facts_of_ticket(work, ticket), calendar.time)
     store = work.session.connection()
     stored = {
         (timer.cycle, timer.kind): timer
