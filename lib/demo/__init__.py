@@ -58,13 +58,16 @@ def tell(
         calendar = calendar_named(session).time
     began = now - STORY
     first_passwords = [random_password() for _ in words.STAFF]
-    with ThreadPoolExecutor(1) as aside:
-        # Hashing takes a third of a second each and leaves the interpreter free for the story.
-        hashes = [aside.submit(hash_password, password) for password in first_passwords]
+    aside = ThreadPoolExecutor(1)
+    # Hashing takes a third of a second each and leaves the interpreter free for the story.
+    hashes = [aside.submit(hash_password, password) for password in first_passwords]
+    try:
         actors = _hire(began - SETTLING)
         crew = _set_up(began - SETTLING, actors, customers, chance)
         _tell_cases(Stage(now, calendar, chance), crew, began, open_cases, closed_cases)
         _hand_out_passwords(now, actors, [hashed.result() for hashed in hashes])
+    finally:
+        aside.shutdown(cancel_futures=True)
     return [
         (login, password, ", ".join(roles))
         for (login, _, roles), password in zip(words.STAFF, first_passwords, strict=True)
