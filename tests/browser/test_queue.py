@@ -16,7 +16,7 @@ from db.models.tickets import QueueRow, Ticket
 from lib.shared import clock
 from lib.shared.calendar import epoch
 from tests.browsing import Windows, settle
-from tests.serving import Server
+from tests.serving import SOON, Server
 from tests.tickets.open_cases import announce, write_open_case
 from tests.web.sockets import inside
 
@@ -159,13 +159,13 @@ def test_changes_of_others_show_within_a_second_and_without_a_rerun(windows: Win
     began = time.monotonic()
     second = write(2, due_in=5 * MINUTE, customer_name="云山酒店")
     expect(row(page, second)).to_contain_text("云山酒店")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
     assert order(page) == [second, first]
 
     began = time.monotonic()
     change(first, due_at=epoch(clock.now()) - 5, priority=Priority.P1)
     expect(row(page, first).locator(".timer.late")).to_be_visible()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
     assert order(page) == [first, second]
 
     end(second)
