@@ -1,8 +1,8 @@
 """Whether stored timers and the open list are what the facts say: recomputed case by case in flat memory."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -96,7 +96,16 @@ class _Batch:
             )
         }
         beside = run(
-            select(Ticket.id, Customer.name, Contact.name, Person.name, ReturnCall.due_at)
+            select(
+                Ticket.id,
+                Customer.name,
+                Contact.name,
+                Person.name,
+                ReturnCall.due_at,
+                Customer.search_key,
+                Contact.search_key,
+                Contact.phone_digits,
+            )
             .outerjoin(Customer, Customer.id == Ticket.customer_id)
             .outerjoin(Contact, Contact.id == Ticket.contact_id)
             .outerjoin(Person, Person.id == Ticket.technician_id)
@@ -106,9 +115,7 @@ class _Batch:
             )
             .where(Ticket.id.between(first, last))
         )
-        self.beside: dict[int, tuple[str | None, str | None, str | None, datetime | None]] = {
-            row[0]: (row[1], row[2], row[3], row[4]) for row in beside
-        }
+        self.beside: dict[int, Sequence[Any]] = {row[0]: row[1:] for row in beside}
 
     def fault_of(self, ticket: Ticket, calendar: WorkingCalendar) -> TimerFault | None:
         facts = rules.facts_of(ticket.received_at, self.facts.get(ticket.id, ()))

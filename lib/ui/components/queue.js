@@ -266,8 +266,9 @@ class Queue {
     this.table.setAttribute("aria-label", this.say("queue.title"));
     write(this.caption, this.say("queue.caption"));
     this.heads.forEach((head, index) => write(head, this.say(`queue.column.${this.columns[index]}`)));
-    this.search.placeholder = this.say("queue.search");
-    this.search.setAttribute("aria-label", this.say("queue.search"));
+    const what = this.say(this.data.by_phone ? "queue.search" : "queue.search_masked");
+    this.search.placeholder = what;
+    this.search.setAttribute("aria-label", what);
     this.search.title = this.say("queue.search_key");
     write(this.clear, this.say("queue.clear"));
     this.fresh.replaceChildren(

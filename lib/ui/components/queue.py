@@ -40,7 +40,7 @@ STRIP = (
     QueueView.RETURN_CALLS,
     QueueView.ALL,
 )
-ASKABLE = ("view", "status", "priority", "technician", "q", "after", "before")
+ASKABLE = ("view", "status", "priority", "technician", "after", "before")
 LONGEST_VALUE = 60
 NEW = "new"
 KEY = "tickets.queue"
@@ -51,7 +51,10 @@ _table = st.components.v2.component(
 
 
 def asked_filter() -> QueueFilter:
-    """The filter that the address of the page tells; what it does not know, it leaves out."""
+    """The filter that the address of the page tells; what it does not know, it leaves out.
+
+    Searched words name people and phones: they stay in the session and never come into an address.
+    """
     asked = st.query_params
     technician = asked.get("technician", "")
     chosen = NOBODY if technician == "none" else _whole(technician)
@@ -60,7 +63,7 @@ def asked_filter() -> QueueFilter:
         status=_code(TicketStatus, asked.get("status")),
         priority=_code(Priority, asked.get("priority")),
         technician=chosen,
-        text=asked.get("q", "")[:LONGEST_VALUE],
+        text=_asked_words(),
     )
 
 
@@ -106,6 +109,7 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "priorities": list(Priority),
             "technicians": page.technicians,
             "may_enter": may_enter,
+            "by_phone": page.where.by_phone,
             "ticket_page": "/tickets_detail",
             "stream": "/desk/live",
             "language": language().replace("_", "-"),
@@ -137,6 +141,8 @@ def _take_request() -> None:
         for name in ASKABLE
         if isinstance(value := where.get(name), str) and value.strip() and value.isprintable()
     }
+    words = where.get("q")
+    st.session_state[f"{KEY}.words"] = words[:LONGEST_VALUE] if isinstance(words, str) else ""
     if wanted.get("view") == QueueView.ALL:
         del wanted["view"]
     st.query_params.from_dict(wanted)
@@ -150,8 +156,13 @@ def _told(where: QueueFilter) -> dict[str, str]:
         "status": where.status or "",
         "priority": where.priority or "",
         "technician": "none" if nobody else technician,
-        "q": st.query_params.get("q", "")[:LONGEST_VALUE],
+        "q": _asked_words(),
     }
+
+
+def _asked_words() -> str:
+    words: str = st.session_state.get(f"{KEY}.words", "")
+    return words
 
 
 def _previous(page: QueuePage) -> str | None:
