@@ -121,8 +121,10 @@ def change_ticket(
     """Change what is told, what is None stays. Another item brings its own coverage at report time (W-01)."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
-    assert ticket.customer_id is not None
-    _ensure_of_customer(work, ticket.customer_id, contact_id, site_id, item_id)
+    if (contact_id, site_id, item_id) != (None, None, None):
+        if ticket.customer_id is None:
+            raise Refusal("not_of_customer")
+        _ensure_of_customer(work, ticket.customer_id, contact_id, site_id, item_id)
     wanted: dict[str, Any] = {
         "priority": priority,
         "fault": fault,
@@ -152,9 +154,11 @@ def change_ticket(
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR)
 def take_ticket(work: Work, *, ticket_id: int, version: int) -> None:
-    """Make the actor the owner of the case."""
+    """Make the actor the owner of the case; whose it is already keeps it."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
+    if ticket.owner_id == work.actor.person_id:
+        return
     ticket.owner_id = work.actor.person_id
     add_event(work, ticket, EventKind.CHANGED, details={"fields": ["owner_id"], "values": {}})
     work.record("ticket.taken", ticket)

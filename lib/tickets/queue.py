@@ -109,6 +109,7 @@ class QueueLine:
     technician: str
     technician_id: int | None
     owner_id: int | None
+    version: int = 1
     search_key: str = ""
     phone_digits: str = ""
 
@@ -134,6 +135,7 @@ COLUMNS = {
     "technician": QueueRow.technician_name,
     "technician_id": QueueRow.technician_id,
     "owner_id": QueueRow.owner_id,
+    "version": QueueRow.version,
     "search_key": QueueRow.search_key,
     "phone_digits": QueueRow.phone_digits,
 }

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
-from sqlalchemy import delete, update
+from sqlalchemy import String, cast, delete, select, update
 
 from db import session as database
 from db.codes import Priority, TicketStatus, WaitingFor
-from db.models.tickets import QueueRow, Ticket
+from db.models.people import Person
+from db.models.tickets import QueueRow, Ticket, TicketEvent
 from lib.shared import clock
 from lib.shared.calendar import epoch
 from tests.browsing import Windows, settle
+from tests.cast import login_of
 from tests.serving import SOON, Server
 from tests.tickets.open_cases import announce, write_open_case
 from tests.web.sockets import inside
@@ -40,7 +42,10 @@ def store(server: Server) -> Iterator[datetime]:
     with inside(server):
         with database.writing() as session:
             session.execute(delete(QueueRow))
-            session.execute(delete(Ticket))
+            # Cases that were worked on have facts, which nothing deletes; they give their numbers back.
+            worked_on = Ticket.id.in_(select(TicketEvent.ticket_id))
+            session.execute(delete(Ticket).where(~worked_on))
+            session.execute(update(Ticket).values(number="old-" + cast(Ticket.id, String)))
             announce(session, 0)
         yield clock.now()
 
@@ -212,6 +217,81 @@ def test_keys_move_open_and_come_back_to_the_same_row(windows: Windows) -> None:
     assert abs(page.locator(".queue .scroll").evaluate("box => box.scrollTop") - scrolled) < 40
 
 
+def test_one_key_takes_the_focused_case(windows: Windows) -> None:
+    first, second = write(1, due_in=10 * MINUTE), write(2, due_in=20 * MINUTE)
+    page = windows.open("hotline", "/tickets_queue")
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator(".foot .said")).to_have_text("CC-2026-000002：接手完成")
+    expect(page.get_by_role("button", name="我的1")).to_be_visible()
+    with database.ReadSession() as session:
+        owners = {row.ticket_id: row.owner_id for row in session.scalars(select(QueueRow))}
+        assert owners[first] is None
+        assert session.get_one(Person, owners[second]).login == login_of("hotline")
+    assert focused(page) is not None
+
+
+def test_ten_cases_get_a_technician_in_four_actions_and_the_stale_one_says_why(
+    windows: Windows,
+) -> None:
+    cases = [write(number, due_in=number * MINUTE) for number in range(1, 13)]
+    page = windows.open("supervisor", "/tickets_queue")
+    with database.writing() as session:
+        session.execute(update(Ticket).where(Ticket.id == cases[4]).values(version=7))
+    expect(page.locator(".bulk")).to_be_hidden()
+    row(page, cases[0]).get_by_role("checkbox").click()
+    row(page, cases[9]).get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(page.locator(".bulk b")).to_have_text("已选 10 件")
+    page.get_by_label("选择技术人员").select_option(label="陈刚")
+    page.get_by_role("button", name="派工", exact=True).click()
+    expect(page.locator(".foot .said")).to_have_text("派工：完成 9 件，未完成 1 件")
+    expect(page.locator(".results li.refused")).to_contain_text("CC-2026-000005")
+    expect(page.locator(".results li.done")).to_have_count(9)
+    expect(page.locator(".bulk b")).to_have_text("已选 1 件")
+    expect(page.locator(".queue tbody td.technician", has_text="陈刚")).to_have_count(9)
+    with database.ReadSession() as session:
+        done = session.scalars(select(QueueRow).where(QueueRow.technician_id.is_not(None)))
+        assert {each.ticket_id for each in done} == set(cases[:10]) - {cases[4]}
+
+
+def test_a_choice_made_by_keys_stays_across_pages(windows: Windows) -> None:
+    with database.writing() as session:
+        for number in range(1, 61):
+            write_open_case(session, clock.now(), number, due_in=number * MINUTE)
+    page = windows.open("hotline", "/tickets_queue")
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator(".bulk b")).to_have_text("已选 3 件")
+    page.get_by_role("button", name="下一页").click()
+    page.get_by_text("CC-2026-000060").wait_for()
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    expect(page.locator(".bulk b")).to_have_text("已选 4 件")
+    page.get_by_label("选择新的优先级").select_option("p1")
+    page.get_by_role("button", name="更改优先级").click()
+    expect(page.locator(".foot .said")).to_have_text("更改优先级：完成 4 件，未完成 0 件")
+    expect(page.locator(".bulk")).to_be_hidden()
+    with database.ReadSession() as session:
+        urgent = session.scalars(select(QueueRow.number).where(QueueRow.priority == Priority.P1))
+        assert sorted(number[-2:] for number in urgent) == ["01", "02", "03", "51"]
+
+
+def test_who_may_only_read_is_shown_no_commands(windows: Windows) -> None:
+    case = write(1)
+    page = windows.open("auditor", "/tickets_queue")
+    expect(row(page, case)).to_be_visible()
+    expect(page.locator(".queue tbody input")).to_have_count(0)
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    expect(page.locator(".bulk")).to_be_hidden()
+    assert "A 接手" not in page.locator(".foot").inner_text()
+
+
 def test_a_click_opens_the_ticket_the_way_back_keeps_the_filter_and_alt_n_begins_a_case(
     windows: Windows,
 ) -> None:
@@ -332,7 +412,7 @@ def test_fifteen_rows_fit_and_the_page_never_scrolls_sideways(
             cell => cell.getBoundingClientRect().right <= frame.right + 1);
         return { rows: inside.length, columns: cells.length };
     }""")
-    wanted = {(1440, 900): (15, 9), (1024, 768): (10, 9), (768, 1024): (15, 5)}[size]
+    wanted = {(1440, 900): (15, 10), (1024, 768): (10, 10), (768, 1024): (15, 6)}[size]
     assert seen["rows"] >= wanted[0], seen
     assert seen["columns"] >= wanted[1], seen
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -360,6 +440,8 @@ def test_axe_finds_nothing_serious(windows: Windows, dark: bool, language: str) 
         settle(page)
     page.mouse.move(600, 600)
     page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.locator(".bulk").wait_for()
     found = Axe().run(page).response["violations"]
     serious = [
         (each["id"], [node["target"] for node in each["nodes"]])

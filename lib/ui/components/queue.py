@@ -18,7 +18,7 @@ from lib.tickets.queue import (
     sent,
 )
 from lib.ui import doors
-from lib.ui.components import loader
+from lib.ui.components import loader, queue_commands
 from lib.ui.labels import language
 
 COLUMNS = (
@@ -80,8 +80,8 @@ def last_address() -> dict[str, str]:
     return kept
 
 
-def show(page: QueuePage, *, may_enter: bool) -> str | None:
-    """Draw the table. Answers the id of the ticket to open, "new" for a new case, or None."""
+def show(page: QueuePage, *, may_enter: bool, may: list[str]) -> str | None:
+    """Draw the table, with the commands of `may`. Answers the ticket to open, "new" for a new case, or None."""
     remembered = f"{KEY}.token"
     st.session_state[f"{KEY}.address"] = {
         name: value for name, value in st.query_params.items() if name in ASKABLE
@@ -97,7 +97,7 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "generation": view.generation,
             "number": page.number,
             "acknowledged": st.session_state.get(f"{KEY}.acknowledged", 0),
-            "columns": COLUMNS,
+            "columns": ("select", *COLUMNS) if may else COLUMNS,
             "fields": SENT_FIELDS,
             "rows": [sent(line) for line in page.lines],
             "counts": page.tally.counts(page.where),
@@ -109,6 +109,8 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "priorities": list(Priority),
             "technicians": page.technicians,
             "may_enter": may_enter,
+            "may": may,
+            "results": queue_commands.results(),
             "by_phone": page.where.by_phone,
             "ticket_page": "/tickets_detail",
             "stream": "/desk/live",
@@ -117,6 +119,7 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "style": asset("queue.css").address,
         },
         on_request_change=_take_request,
+        on_command_change=_take_command,
     )
     request = answer.request
     opened = request.get("open") if isinstance(request, dict) else None
@@ -130,6 +133,7 @@ def _take_request() -> None:
     request: Any = st.session_state[KEY].get("request")
     if not isinstance(request, dict):
         return
+    queue_commands.forget_results()
     serial = request.get("serial")
     if isinstance(serial, int):
         st.session_state[f"{KEY}.acknowledged"] = serial
@@ -146,6 +150,10 @@ def _take_request() -> None:
     if wanted.get("view") == QueueView.ALL:
         del wanted["view"]
     st.query_params.from_dict(wanted)
+
+
+def _take_command() -> None:
+    queue_commands.take_command(st.session_state[KEY].get("command"))
 
 
 def _told(where: QueueFilter) -> dict[str, str]:
