@@ -19,8 +19,10 @@ from sqlalchemy import func, select
 from db import migrate
 from db import session as database
 from db.models.people import Person
+from lib.customers import bulk
 from lib.shared import clock
 from lib.shared.settings import ROOT, key, settings
+from lib.shared.work import look, perform, system
 
 KEYS = ("audit", "sign_in", "streamlit")
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -44,7 +46,13 @@ def prepare(*, sample: bool = False) -> None:
         if sample and fresh:
             _tell_sample_story(_sqlite_file())
         migrate.upgrade(settings().database)
-    database.configure(settings().database)
+        database.configure(settings().database)
+        _fill_caller_keys()
+
+
+def _fill_caller_keys() -> None:
+    if look(bulk.lacks_keys, actor=system("launcher"), now=clock.now()):
+        perform(bulk.fill_keys, actor=system("launcher"), now=clock.now())
 
 
 def _sqlite_file() -> Path:

@@ -42,6 +42,22 @@ class Contact(Base):
     __mapper_args__ = {"version_id_col": version}
 
 
+class CallerKey(Base):
+    """One way to find a customer (`contact_id` 0) or a contact; a search is a range of this primary key.
+
+    Keys compare by code point on every store. Those of phones begin with `#`.
+    """
+
+    __tablename__ = "caller_keys"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    key: Mapped[str] = mapped_column(
+        String(24).with_variant(String(24, collation="C"), "postgresql"), primary_key=True
+    )
+    customer_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    contact_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class Site(Base):
     """A place of a customer where items hang."""
 

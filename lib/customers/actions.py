@@ -1,9 +1,9 @@
 """Writing down purchasers, their contacts and sites, and showing a masked contact for a reason."""
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from db.codes import Role
-from db.models.customers import Contact, Customer, Site
+from db.models.customers import CallerKey, Contact, Customer, Site
 from db.models.people import RevealRecord
 from lib.customers import rules
 from lib.customers.queries import find_customer_named
@@ -31,6 +31,14 @@ def add_customer(work: Work, *, name: str, short_name: str = "") -> int:
     )
     work.session.add(customer)
     work.session.flush()
+    work.session.execute(
+        insert(CallerKey),
+        [
+            {"key": key, "customer_id": customer.id, "contact_id": 0}
+            for key in sorted(rules.name_keys(name, short_name))
+        ]
+        or [{"key": name[: rules.KEY_MOST], "customer_id": customer.id, "contact_id": 0}],
+    )
     work.record("customer.added", customer)
     return customer.id
 
@@ -76,6 +84,8 @@ def add_contact(
     )
     work.session.add(contact)
     work.session.flush()
+    for key in sorted(rules.name_keys(name) | rules.phone_keys(digits)):
+        work.write(CallerKey, key=key, customer_id=customer.id, contact_id=contact.id)
     work.record("contact.added", contact, customer_id=customer.id, verified=verified)
     return contact.id
 

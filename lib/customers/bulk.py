@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import insert, select, tuple_
 
-from db.models.customers import Contact, Customer
+from db.models.customers import CallerKey, Contact, Customer
 from lib.customers import rules
 from lib.customers.actions import CONTACT_KEY_LENGTH, KEY_LENGTH
-from lib.shared.work import Work
+from lib.shared.work import Look, Work, permit
 
 
 def ensure_customers(work: Work, names: Collection[str]) -> dict[str, int]:
@@ -28,8 +28,51 @@ def ensure_customers(work: Work, names: Collection[str]) -> dict[str, int]:
             for name in missing
         ]
         work.session.execute(insert(Customer), rows)
-        found |= _customers(work, set(missing))
+        added = _customers(work, set(missing))
+        _write_keys(work, [(rules.name_keys(name), row_id, 0) for name, row_id in added.items()])
+        found |= added
     return found
+
+
+def _write_keys(work: Work, found_by: list[tuple[set[str], int, int]]) -> None:
+    rows = [
+        {"key": key, "customer_id": customer_id, "contact_id": contact_id}
+        for keys, customer_id, contact_id in found_by
+        for key in sorted(keys)
+    ]
+    if rows:
+        work.session.connection().execute(insert(CallerKey), rows)
+
+
+def lacks_keys(look: Look) -> bool:
+    """Whether there are customers and not one key: the store comes from before there were keys."""
+    return (
+        look.session.scalar(select(CallerKey.key).limit(1)) is None
+        and look.session.scalar(select(Customer.id).limit(1)) is not None
+    )
+
+
+@permit()
+def fill_keys(work: Work) -> None:
+    """Write the search keys of all customers and contacts of a store that `lacks_keys`."""
+    if not lacks_keys(Look(work.session, work.actor, work.now)):
+        return
+    customers = work.session.execute(select(Customer.id, Customer.name, Customer.short_name))
+    for some in customers.partitions(2000):
+        _write_keys(
+            work, [(rules.name_keys(name, short), row_id, 0) for row_id, name, short in some]
+        )
+    contacts = work.session.execute(
+        select(Contact.id, Contact.customer_id, Contact.name, Contact.phone_digits)
+    )
+    for some_contacts in contacts.partitions(2000):
+        _write_keys(
+            work,
+            [
+                (rules.name_keys(name) | rules.phone_keys(digits), owner, row_id)
+                for row_id, owner, name, digits in some_contacts
+            ],
+        )
 
 
 def _customers(work: Work, names: set[str]) -> dict[str, int]:
@@ -60,7 +103,12 @@ def ensure_contacts(work: Work, wanted: Collection[tuple[int, str]]) -> dict[tup
             for customer_id, name in missing
         ]
         work.session.execute(insert(Contact), rows)
-        found |= _contacts(work, set(missing))
+        added = _contacts(work, set(missing))
+        _write_keys(
+            work,
+            [(rules.name_keys(name), owner, row_id) for (owner, name), row_id in added.items()],
+        )
+        found |= added
     return found
 
 

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import and_, case, or_, select
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import select
 
 from db.codes import ActorKind
-from db.models.customers import Contact, Customer, Site
+from db.models.customers import CallerKey, Contact, Customer, Site
 from db.models.people import RevealRecord
-from lib.customers import rules
+from lib.customers import lookup, rules
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
 
 SHORTEST_SEARCH = 1
-MOST_TOKENS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,59 +83,24 @@ def revealed(look: Look, kind: str, subject_ids: list[int]) -> set[int]:
 def find_callers(look: Look, *, words: str, limit: int = 8) -> list[CallerHit]:
     """Callers by company, short name, contact, any fragment of the phone, full pinyin or initials (S-18).
 
-    Several words must all match. Best first: a phone in full, then beginnings of names, then the rest.
+    Several words must all match; one typing error is forgiven where nothing matches exactly. Best first.
     Roles that read masked phones cannot search by phone, or they could ask it out digit by digit.
     """
-    whole = rules.plain(words)
-    if len(whole) < SHORTEST_SEARCH or not may_look_up(look.actor):
+    if len(rules.plain(words)) < SHORTEST_SEARCH or not may_look_up(look.actor):
         return []
     by_phone = sees_full(look.actor)
-    fragment = rules.phone_fragment(words) if by_phone else ""
-    tokens = whole.split()[:MOST_TOKENS]
-    matches: ColumnElement[bool] = and_(*(_matches(token, by_phone) for token in tokens))
-    if fragment:
-        matches = or_(matches, Contact.phone_digits.contains(fragment, autoescape=True))
-    first = tokens[0]
-    start = f"{rules.MANY}{first}"
-    in_full = [(Contact.phone_digits == fragment, 0)] if fragment else []
-    rank = case(
-        *in_full,
-        (Contact.search_key.contains(f"{start}{rules.MANY}", autoescape=True), 1),
-        (Customer.search_key.contains(f"{start}{rules.MANY}", autoescape=True), 1),
-        (Customer.search_key.contains(start, autoescape=True), 2),
-        (Contact.search_key.contains(start, autoescape=True), 3),
-        else_=4,
-    )
-    found = look.session.execute(
-        select(Customer, Contact)
-        .outerjoin(Contact, Contact.customer_id == Customer.id)
-        .where(matches)
-        .order_by(rank, Customer.name, Contact.verified.desc(), Contact.name, Contact.id)
-        .limit(limit)
-    ).all()
     return [
         CallerHit(
-            customer.id,
-            contact.id if contact else None,
-            customer.name,
-            customer.short_name,
-            contact.name if contact else "",
-            _phone(contact.phone, full=by_phone) if contact else "",
-            contact.verified if contact else False,
+            row.customer_id,
+            row.contact_id,
+            row.company,
+            row.short_name,
+            row.contact or "",
+            _phone(row.phone, full=by_phone) if row.contact_id else "",
+            bool(row.verified),
         )
-        for customer, contact in found
+        for row in lookup.callers(look.session, words, by_phone=by_phone, limit=limit)
     ]
-
-
-def _matches(token: str, by_phone: bool) -> ColumnElement[bool]:
-    ways = [
-        Customer.search_key.contains(token, autoescape=True),
-        Contact.search_key.contains(token, autoescape=True),
-    ]
-    fragment = rules.phone_fragment(token)
-    if by_phone and fragment:
-        ways.append(Contact.phone_digits.contains(fragment, autoescape=True))
-    return or_(*ways)
 
 
 def find_customer(look: Look, *, customer_id: int) -> CustomerRow:
@@ -152,17 +115,18 @@ def find_customer_named(look: Look, *, name: str) -> CustomerRow | None:
     """The customer of exactly this name, width and case aside; for "this company exists already"."""
     if not may_look_up(look.actor) or not rules.plain(name):
         return None
-    start = f"{rules.MANY}{rules.plain(name)}"
-    customer = look.session.scalars(
-        select(Customer)
-        .where(
-            or_(
-                Customer.search_key == start,
-                Customer.search_key.startswith(f"{start}{rules.MANY}", autoescape=True),
-            )
+    whole = "".join(rules.RUNS.findall(rules.plain(name))) or name.strip()
+    same = (
+        each
+        for each in look.session.scalars(
+            select(Customer)
+            .join(CallerKey, CallerKey.customer_id == Customer.id)
+            .where(CallerKey.key == whole[: rules.KEY_MOST], CallerKey.contact_id == 0)
+            .order_by(Customer.id)
         )
-        .order_by(Customer.id)
-    ).first()
+        if rules.plain(each.name) == rules.plain(name)
+    )
+    customer = next(same, None)
     if customer is None:
         return None
     return CustomerRow(customer.id, customer.name, customer.short_name, customer.version)

@@ -7,7 +7,7 @@ initials is one comparison of strings.
 import re
 import unicodedata
 from datetime import timedelta
-from itertools import islice, product
+from functools import lru_cache
 
 import phonenumbers
 
@@ -27,8 +27,15 @@ AFTER_VISIT = timedelta(hours=24)
 READINGS = 8
 SHORT_NAME = 6
 MANY = "|"
+KEY_MOST = 24
+PHONE = "#"
+CHINESE = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
+RUNS = re.compile(
+    "[\u3400-\u9fff\U00020000-\U0003ffff]+|[^\\W_\u3400-\u9fff\U00020000-\U0003ffff]+"
+)
+LEGAL_FORM = re.compile("(?:股份有限公司|有限责任公司|有限公司|公司)$")
 PHONE_MARKS = re.compile(r"转接?|分机号?|ext\.?|extension|[#x]", re.IGNORECASE)
-LANDLINE_WITH_EXTENSION = re.compile(r"^(0\d{2,3}-?\d{7,8})-(\d{1,6})$")
+LANDLINE_WITH_EXTENSION = re.compile(r"^((?:0\d{2,3}-?)?\d{7,8})-(\d{1,6})$")
 PHONE_LETTERS = re.compile(r"[^\d\sx+()./-]")
 DISTRICT = re.compile(
     r"^(?:[^市区县]{2,8}?(?:省|自治区))?(?:[^省区县]{1,6}?市)?(?P<district>[^市省]{1,8}?(?<![小园])[区县旗])?"
@@ -56,9 +63,9 @@ def plain(words: str) -> str:
 
 
 def search_key(*names: str, limit: int) -> str:
-    """What a search reads for these names: each name, its full pinyin and its initials, marked by `|`.
+    """What a search compares with: each name, its full pinyin and its initials, marked by `|`.
 
-    In short names a character with several readings (重, 单) adds the others, as far as `limit` characters reach.
+    Characters with several readings (重, 单) add the others one at a time, as far as `limit` reaches.
     """
     # Its dictionary takes half a second to load: the first name that is written waits for it, not the start.
     from pypinyin import Style, pinyin
@@ -67,13 +74,9 @@ def search_key(*names: str, limit: int) -> str:
     for name in filter(None, map(plain, names)):
         parts.append(name)
         solid = name.replace(" ", "")
-        if any("\u3400" <= character <= "\u9fff" for character in solid):
-            spoken = pinyin(solid, style=Style.NORMAL)
-            parts += _spellings(spoken)
-            if len(solid) <= SHORT_NAME:
-                every = pinyin(solid, style=Style.NORMAL, heteronym=True)
-                for readings in islice(product(*every), READINGS):
-                    parts += _spellings([[reading] for reading in readings])
+        if CHINESE.search(solid):
+            for syllables in spellings(solid):
+                parts += ["".join(syllables), "".join(each[:1] for each in syllables)]
         elif solid != name:
             parts.append(solid)
     key = ""
@@ -83,9 +86,65 @@ def search_key(*names: str, limit: int) -> str:
     return key
 
 
-def _spellings(syllables: list[list[str]]) -> tuple[str, str]:
-    first = [readings[0] for readings in syllables]
-    return "".join(first), "".join(reading[:1] for reading in first)
+@lru_cache(maxsize=20_000)
+def spellings(solid: str) -> tuple[tuple[str, ...], ...]:
+    """The syllables of a name as commonly read, then with other readings, the first character's first."""
+    usual = tuple(readings[0] for readings in pinyin(solid, style=Style.NORMAL))
+    found = [usual]
+    every = pinyin(solid, style=Style.NORMAL, heteronym=True)
+    if len(every) == len(usual):
+        for at, readings in enumerate(every[: SHORT_NAME if len(usual) <= SHORT_NAME else 1]):
+            for reading in readings:
+                heard = [reading]
+                if "v" in reading:
+                    heard += [reading.replace("v", "u"), reading.replace("v", "yu")]
+                found += [(*usual[:at], each, *usual[at + 1 :]) for each in heard]
+    return tuple(dict.fromkeys(found))[:READINGS]
+
+
+def name_keys(*names: str) -> set[str]:
+    """The keys that find these names: from each character, syllable, initial or word to the end.
+
+    The legal form at a company's end (有限公司) begins no key.
+    """
+    keys: set[str] = set()
+    for name in filter(None, map(plain, names)):
+        for run in RUNS.findall(stem(name)):
+            if not CHINESE.search(run):
+                keys.add(run)
+                continue
+            keys |= {run[at:] for at in range(max(1, len(run) - 1))}
+            for syllables in spellings(run):
+                for at in range(max(1, len(run) - 1)):
+                    keys.add("".join(syllables[at:]))
+                    keys.add("".join(each[:1] for each in syllables[at:]))
+        keys.add("".join(RUNS.findall(name)))
+    return {key[:KEY_MOST] for key in keys if key}
+
+
+def phone_keys(digits: str) -> set[str]:
+    """The keys that find a phone: `#` and its digits from each one to the end, the extension apart."""
+    number, _, extension = digits.partition("x")
+    keys = {f"{PHONE}{number[at:]}" for at in range(max(1, len(number) - 2))} if number else set()
+    if extension:
+        keys.add(f"{PHONE}x{extension}")
+    return {key[:KEY_MOST] for key in keys}
+
+
+def stem(name: str) -> str:
+    """A company's name without its legal form; the whole when nothing else is left."""
+    bare = LEGAL_FORM.sub("", name)
+    return bare if len(bare) >= 2 else name
+
+
+def edits(word: str, letters: str) -> set[str]:
+    """Every word one typing error away: a letter left out, twice, wrong, or two swapped."""
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    found = {head + tail[1:] for head, tail in cuts if tail}
+    found |= {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
+    found |= {head + letter + tail[1:] for head, tail in cuts if tail for letter in letters}
+    found |= {head + letter + tail for head, tail in cuts for letter in letters}
+    return found - {word}
 
 
 def phone_digits(phone: str) -> str:
@@ -114,6 +173,11 @@ def phone_fragment(words: str) -> str:
         text = text.removeprefix(prefix)
     fragment = "".join(character for character in text if character in "0123456789x")
     return fragment if sum(map(str.isdigit, fragment)) >= 3 else ""
+
+
+def may_be_dialled(words: str) -> bool:
+    """Whether `words` hold only what stands in phones: digits, marks between them, an extension's word."""
+    return not PHONE_LETTERS.search(_phone_text(words))
 
 
 def is_phone(phone: str) -> bool:
