@@ -31,6 +31,7 @@ NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 SPECIAL = {
     ("calendar_snapshots", "version"): 900,
     ("calendar_spans", "closes_minute"): 2,
+    ("policies", "until_at"): NOW + timedelta(hours=1),
     ("visits", "ends_at"): NOW + timedelta(hours=1),
     ("tickets", "source"): "",
     ("tickets", "external_id"): None,
