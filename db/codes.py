@@ -105,12 +105,39 @@ class EventKind(StrEnum):
     VISIT_CANCELLED = "visit_cancelled"
     SURVEY_ANSWERED = "survey_answered"
     IMPORTED = "imported"
+    ATTEMPTED = "attempted"
+    INBOUND = "inbound"
+    DIAGNOSED = "diagnosed"
+    RESTORED = "restored"
+    TARGETS_APPLIED = "targets_applied"
 
 
 class TimerKind(StrEnum):
+    ANSWER = "answer"
     FIRST_RESPONSE = "first_response"
+    NEXT_REPLY = "next_reply"
+    PROMISE = "promise"
+    DIAGNOSIS = "diagnosis"
+    RESTORATION = "restoration"
     RESOLUTION = "resolution"
     RETURN_CALL = "return_call"
+    STEP = "step"
+    HOP = "hop"
+
+
+class TargetUnit(StrEnum):
+    """What a target is counted in; a working day is neither 8 hours nor 24 (rule 8)."""
+
+    CLOCK_SECONDS = "clock_seconds"
+    CALENDAR_MINUTES = "calendar_minutes"
+    WORKING_MINUTES = "working_minutes"
+    WORKING_DAYS = "working_days"
+
+
+class CustomerLevel(StrEnum):
+    STANDARD = "standard"
+    IMPORTANT = "important"
+    KEY = "key"
 
 
 class TimerPhase(StrEnum):

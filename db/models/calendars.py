@@ -1,8 +1,9 @@
-"""Working calendars: a weekly pattern of spans plus dated exceptions."""
+"""Working calendars: what is being edited (a weekly pattern plus dated exceptions), and its immutable versions."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.codes import DayKind, DaySource
@@ -16,6 +17,9 @@ class Calendar(Base):
     name: Mapped[str] = mapped_column(String(60), unique=True)
     zone: Mapped[str] = mapped_column(String(60))
     version: Mapped[int] = mapped_column(default=1)
+    make_up_hours: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
+    """Spans of a make-up working day; empty: those of Monday (rule 7)."""
+    announced_years: Mapped[list[int]] = mapped_column(JSON, default=list)
     spans: Mapped[list["CalendarSpan"]] = relationship(cascade="all, delete-orphan")
     days: Mapped[list["CalendarDay"]] = relationship(cascade="all, delete-orphan")
 
@@ -42,10 +46,13 @@ class CalendarSpan(Base):
 
 
 class CalendarDay(Base):
-    """A dated exception; it beats the weekday pattern. Minutes only for `other_hours`."""
+    """A dated exception; it beats the weekday pattern, and one by hand an official one. Minutes only for `other_hours`.
+
+    announced_for: the year whose announcement named an official day, which may be the year after.
+    """
 
     __tablename__ = "calendar_days"
-    __table_args__ = (UniqueConstraint("calendar_id", "on_day", "opens_minute"),)
+    __table_args__ = (UniqueConstraint("calendar_id", "on_day", "source", "opens_minute"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     calendar_id: Mapped[int] = mapped_column(ForeignKey("calendars.id"), index=True)
@@ -53,5 +60,24 @@ class CalendarDay(Base):
     kind: Mapped[DayKind] = mapped_column(code(DayKind))
     source: Mapped[DaySource] = mapped_column(code(DaySource))
     name: Mapped[str] = mapped_column(String(60), default="")
+    announced_for: Mapped[int | None]
     opens_minute: Mapped[int] = mapped_column(default=0)
     closes_minute: Mapped[int] = mapped_column(default=0)
+
+
+class CalendarSnapshot(Base):
+    """One version of a calendar, never changed: timers name the version they were computed with. Append-only.
+
+    content: {"zone", "week": {"0": [[540, 1080]]}, "days": {"2026-10-01": []}, "announced": [2007]}.
+    from_at: cycles that start from then on take this version (rule 15).
+    """
+
+    __tablename__ = "calendar_snapshots"
+    __table_args__ = (UniqueConstraint("calendar_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    calendar_id: Mapped[int] = mapped_column(ForeignKey("calendars.id"))
+    version: Mapped[int]
+    from_at: Mapped[datetime]
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -19,12 +19,14 @@ from db.codes import (
     ActorKind,
     Channel,
     CoverageState,
+    CustomerLevel,
     EventKind,
     FaultCode,
     MissedCause,
     Priority,
     ReturnCallResult,
     ReturnCallState,
+    TargetUnit,
     TicketStatus,
     TimerKind,
     TimerPhase,
@@ -102,6 +104,40 @@ class TicketEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
+class Policy(Base):
+    """A target for cycles that start in [from_at, until_at) and fit; what is NULL fits every case (rule 29).
+
+    Never edited: a change ends the row and adds another. second_unit: the earlier of both counts (rule 8).
+    """
+
+    __tablename__ = "policies"
+    __table_args__ = (
+        CheckConstraint(
+            "amount > 0 AND (second_amount IS NULL OR second_amount > 0)", name="amount"
+        ),
+        CheckConstraint("(second_unit IS NULL) = (second_amount IS NULL)", name="second"),
+        CheckConstraint("until_at IS NULL OR until_at > from_at", name="until"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[TimerKind] = mapped_column(code(TimerKind))
+    contract_id: Mapped[int | None]
+    level: Mapped[CustomerLevel | None] = mapped_column(code(CustomerLevel))
+    channel: Mapped[Channel | None] = mapped_column(code(Channel))
+    priority: Mapped[Priority | None] = mapped_column(code(Priority))
+    unit: Mapped[TargetUnit] = mapped_column(code(TargetUnit))
+    amount: Mapped[int]
+    second_unit: Mapped[TargetUnit | None] = mapped_column(code(TargetUnit, "second_unit"))
+    second_amount: Mapped[int | None]
+    calendar_id: Mapped[int] = mapped_column(ForeignKey("calendars.id"))
+    clause: Mapped[str] = mapped_column(String(20), default="")
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+
 class Timer(Base):
     """A running, paused or stopped target of one cycle; recomputed whole from the facts at every write."""
 
@@ -117,15 +153,20 @@ class Timer(Base):
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
     cycle: Mapped[int]
     kind: Mapped[TimerKind] = mapped_column(code(TimerKind))
-    calendar_id: Mapped[int] = mapped_column(ForeignKey("calendars.id"))
-    calendar_version: Mapped[int]
+    policy_id: Mapped[int | None] = mapped_column(ForeignKey("policies.id"))
+    calendar_id: Mapped[int | None] = mapped_column(ForeignKey("calendars.id"))
+    calendar_version: Mapped[int | None]
     target_seconds: Mapped[int]
+    """To be counted; 0 for working days, which are not so many seconds (rule 8)."""
     started_at: Mapped[datetime]
     phase: Mapped[TimerPhase] = mapped_column(code(TimerPhase))
     due_at: Mapped[datetime | None]
     remaining_seconds: Mapped[int | None]
+    second_remaining_seconds: Mapped[int | None]
     stopped_at: Mapped[datetime | None]
     missed_cause: Mapped[MissedCause | None] = mapped_column(code(MissedCause))
+    missed_by_id: Mapped[int | None]
+    plan: Mapped[int] = mapped_column(default=0)
 
 
 class QueueRow(Base):

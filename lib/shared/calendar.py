@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -29,10 +31,38 @@ class OutsideCalendar(ValueError):
     """An instant before the first or after the last year the calendar was built for."""
 
 
+class Shut(StrEnum):
+    """Why a stretch of time does not count."""
+
+    HOURS = "hours"
+    DAY_OFF = "day_off"
+    WEEKEND = "weekend"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Time of one day, [start, end) in epoch seconds, open throughout or shut throughout."""
+
+    start: int
+    end: int
+    shut: Shut | None
+
+
 class WorkingCalendar:
     """Open time of one calendar, in whole UTC seconds; spans are half-open [open, close) (rule 4)."""
 
-    __slots__ = ("_before", "_closes", "_days", "_first", "_last", "_opens", "_until", "zone")
+    __slots__ = (
+        "_announced",
+        "_before",
+        "_closes",
+        "_days",
+        "_first",
+        "_last",
+        "_off",
+        "_opens",
+        "_until",
+        "zone",
+    )
 
     def __init__(
         self,
@@ -42,8 +72,11 @@ class WorkingCalendar:
         days: array[int],
         first: int,
         last: int,
+        announced: Collection[int] = (),
+        off: Collection[int] = (),
     ):
         self.zone = ZoneInfo(zone)
+        self._announced, self._off = frozenset(announced), frozenset(off)
         self._opens, self._closes, self._days = opens, closes, days
         self._first, self._last = first, last
         self._before, self._until = array("q"), array("q")
@@ -59,12 +92,14 @@ class WorkingCalendar:
         weekly: Mapping[int, Hours],
         exceptions: Mapping[date, Hours] | None = None,
         *,
+        announced: Collection[int] = (),
         zone: str = "Asia/Shanghai",
         years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR),
     ) -> Self:
         """The calendar of a week (0 is Monday) and of dated exceptions, which beat it (rule 7).
 
-        An exception with no hours is a closed day. Raises ValueError for hours that overlap, end before
+        An exception with no hours is a closed day. `announced` are the years whose official days are known;
+        a due in a later year is provisional (rule 6). Raises ValueError for hours that overlap, end before
         they begin or leave the day, and for a week without any open time (rule 6).
         """
         exceptions = exceptions or {}
@@ -98,7 +133,8 @@ class WorkingCalendar:
                     opens.append(start)
                     closes.append(stop)
             midnight = tomorrow
-        return cls(zone, opens, closes, days, first, midnight)
+        off = [day for day, hours in dated.items() if not hours]
+        return cls(zone, opens, closes, days, first, midnight, announced, off)
 
     def counted_until(self, second: int) -> int:
         """Open seconds from the beginning of the calendar to an instant in epoch seconds."""
@@ -147,16 +183,14 @@ class WorkingCalendar:
         Received outside hours, a day starts at the next opening. If the desk is closed at that clock time,
         the last open instant before it counts.
         """
-        local = self.next_opening(start).astimezone(self.zone)
-        today = bisect_right(self._days, local.toordinal())
-        if today + days > len(self._days):
-            raise NoDue(days)
-        day = date.fromordinal(self._days[today + days - 1])
-        candidate = datetime.combine(day, local.time(), self.zone)
-        return moment(self.instant_of(self.counted_until(epoch(candidate))))
+        second = epoch(start)
+        return moment(self.due_second(second, self.working_days_seconds(second, days)))
 
     def is_open(self, instant: datetime) -> bool:
-        second = epoch(instant)
+        return self.is_open_at(epoch(instant))
+
+    def is_open_at(self, second: int) -> bool:
+        """`is_open` for an instant in epoch seconds."""
         span = bisect_right(self._opens, second) - 1
         return span >= 0 and second < self._closes[span]
 
@@ -169,6 +203,53 @@ class WorkingCalendar:
         if span + 1 == len(self._opens):
             raise NoDue(second)
         return moment(self._opens[span + 1])
+
+    def working_days_seconds(self, start: int, days: int) -> int:
+        """What a target of so many working days comes to in open seconds, counted from `start` (rule 8)."""
+        opening = moment(start) if self.is_open_at(start) else self.next_opening(moment(start))
+        local = opening.astimezone(self.zone)
+        today = bisect_right(self._days, local.toordinal())
+        if days < 1 or today + days > len(self._days):
+            raise NoDue(days)
+        day = date.fromordinal(self._days[today + days - 1])
+        candidate = epoch(datetime.combine(day, local.time(), self.zone))
+        return self.counted_until(candidate) - self.counted_until(start)
+
+    def is_provisional(self, second: int) -> bool:
+        """Whether an instant lies in a year without data that follows years with data (rule 6)."""
+        if not self._announced:
+            return False
+        year = moment(second).astimezone(self.zone).year
+        return year not in self._announced and year > min(self._announced)
+
+    def stretches(self, start: int, end: int) -> Iterator[Stretch]:
+        """[start, end) cut at openings, closings and the midnights of shut days, in order, without gaps."""
+        at = start
+        span = max(bisect_right(self._opens, start) - 1, 0)
+        for place in range(span, len(self._opens)):
+            opens, closes = self._opens[place], self._closes[place]
+            if closes <= at:
+                continue
+            if opens > at:
+                yield from self._shut(at, min(opens, end))
+                at = min(opens, end)
+            if at >= end:
+                return
+            yield Stretch(at, min(closes, end), None)
+            at = min(closes, end)
+        if at < end:
+            yield from self._shut(at, end)
+
+    def _shut(self, start: int, end: int) -> Iterator[Stretch]:
+        while start < end:
+            day = moment(start).astimezone(self.zone).date()
+            midnight = min(_instant(day.toordinal() + 1, 0, self.zone), end)
+            if self.is_working_day(day):
+                why = Shut.HOURS
+            else:
+                why = Shut.DAY_OFF if day.toordinal() in self._off else Shut.WEEKEND
+            yield Stretch(start, midnight, why)
+            start = midnight
 
     def is_working_day(self, on: date) -> bool:
         ordinal = on.toordinal()

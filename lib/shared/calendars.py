@@ -1,17 +1,23 @@
-"""Calendars by name: the records of the database as working time, kept per process until their version changes."""
+"""Calendars by name and version: immutable snapshots as working time, kept per process, and edits that make new ones.
+
+Timers name the version they were computed with, so an edit never moves a due that stands (rule 15).
+"""
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from db import session as database
 from db.codes import DayKind, DaySource
-from db.models.calendars import Calendar, CalendarDay, CalendarSpan
-from lib.shared.calendar import WorkingCalendar
+from db.models.calendars import Calendar, CalendarDay, CalendarSnapshot, CalendarSpan
+from lib.shared.calendar import Hours, WorkingCalendar, sorted_hours
 from lib.shared.errors import Refusal
 
 STANDARD = "cn-0900-1800"
@@ -30,54 +36,274 @@ class CalendarVersion:
     time: WorkingCalendar
 
 
-_kept: OrderedDict[tuple[str, int, int], CalendarVersion] = OrderedDict()
+@dataclass(frozen=True, slots=True)
+class AnnouncedDay:
+    """One day of an announcement file: off, or a make-up working day."""
+
+    on: date
+    name: str
+    is_off: bool
+
+
+_kept: OrderedDict[tuple[str, int], CalendarVersion] = OrderedDict()
 _lock = Lock()
+VERSION = select(
+    Calendar.id, Calendar.name, CalendarSnapshot.version, CalendarSnapshot.id.label("snapshot_id")
+).join(CalendarSnapshot, CalendarSnapshot.calendar_id == Calendar.id)
 
 
 def calendar_named(session: Session, name: str = STANDARD) -> CalendarVersion:
     """The newest version of a calendar. Refuses `no_such_calendar`; built once per version and process."""
-    record = session.execute(
-        select(Calendar.id, Calendar.zone, Calendar.version).where(Calendar.name == name)
-    ).one_or_none()
+    newest = VERSION.where(Calendar.name == name).order_by(CalendarSnapshot.version.desc()).limit(1)
+    record = session.execute(newest).one_or_none()
     if record is None:
         raise Refusal("no_such_calendar", name=name)
-    key = (database.url(), record.id, record.version)
+    return _kept_version(session, *record)
+
+
+def calendar_version(session: Session, calendar_id: int, version: int) -> CalendarVersion:
+    """A version by its number, old or new. Refuses `no_such_calendar`."""
+    record = session.execute(
+        VERSION.where(Calendar.id == calendar_id, CalendarSnapshot.version == version)
+    ).one_or_none()
+    if record is None:
+        raise Refusal("no_such_calendar", name=f"{calendar_id}/{version}")
+    return _kept_version(session, *record)
+
+
+def _kept_version(
+    session: Session, calendar_id: int, name: str, version: int, snapshot_id: int
+) -> CalendarVersion:
+    key = (database.url(), snapshot_id)
     with _lock:
-        if key not in _kept:
-            time = _build(session, record.id, record.zone)
-            _kept[key] = CalendarVersion(record.id, name, record.version, time)
+        kept = _kept.get(key)
+        if kept is None:
+            content = session.execute(
+                select(CalendarSnapshot.content).where(CalendarSnapshot.id == snapshot_id)
+            ).scalar_one()
+            kept = _kept[key] = CalendarVersion(calendar_id, name, version, built(content))
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
-        return _kept[key]
+        else:
+            _kept.move_to_end(key)
+        return kept
 
 
-def _build(session: Session, calendar_id: int, zone: str) -> WorkingCalendar:
-    weekly: dict[int, list[tuple[int, int]]] = {}
-    for span in session.execute(
-        select(CalendarSpan.weekday, CalendarSpan.opens_minute, CalendarSpan.closes_minute).where(
-            CalendarSpan.calendar_id == calendar_id
-        )
-    ):
-        weekly.setdefault(span.weekday, []).append((span.opens_minute, span.closes_minute))
-    columns = (
-        CalendarDay.on_day,
-        CalendarDay.kind,
-        CalendarDay.source,
-        CalendarDay.opens_minute,
-        CalendarDay.closes_minute,
+def built(content: Mapping[str, Any]) -> WorkingCalendar:
+    """The working time of a snapshot's content."""
+    return WorkingCalendar.build(
+        {int(weekday): _pairs(hours) for weekday, hours in content["week"].items()},
+        {date.fromisoformat(on): _pairs(hours) for on, hours in content["days"].items()},
+        announced=content["announced"],
+        zone=content["zone"],
     )
-    days = session.execute(
-        select(*columns).where(CalendarDay.calendar_id == calendar_id).order_by(CalendarDay.on_day)
-    ).all()
-    by_hand = {day.on_day for day in days if day.source is DaySource.HAND}
-    exceptions: dict[date, list[tuple[int, int]]] = {}
-    for day in days:
+
+
+def content_of(calendar: Calendar) -> dict[str, Any]:
+    """What a version of the calendar would hold as it is edited now: days by hand beat official ones (rule 7)."""
+    week: dict[str, list[list[int]]] = {}
+    for span in calendar.spans:
+        week.setdefault(str(span.weekday), []).append([span.opens_minute, span.closes_minute])
+    by_hand = {day.on_day for day in calendar.days if day.source is DaySource.HAND}
+    days: dict[str, list[list[int]]] = {}
+    for day in sorted(calendar.days, key=lambda day: (day.on_day, day.opens_minute)):
         if day.on_day in by_hand and day.source is not DaySource.HAND:
             continue
-        hours = exceptions.setdefault(day.on_day, [])
+        hours = days.setdefault(day.on_day.isoformat(), [])
         if day.kind is DayKind.OPEN:
             # The announcements do not say which weekday a make-up day replaces (rule 7).
-            hours.extend(weekly.get(MONDAY, ()))
+            hours.extend(calendar.make_up_hours or week.get(str(MONDAY), []))
         elif day.kind is DayKind.OTHER_HOURS:
-            hours.append((day.opens_minute, day.closes_minute))
-    return WorkingCalendar.build(weekly, exceptions, zone=zone)
+            hours.append([day.opens_minute, day.closes_minute])
+    return {
+        "zone": calendar.zone,
+        "week": {weekday: sorted(hours) for weekday, hours in sorted(week.items())},
+        "days": days,
+        "announced": sorted(calendar.announced_years),
+    }
+
+
+def add_calendar(
+    session: Session,
+    *,
+    name: str,
+    week: Mapping[int, Hours],
+    now: datetime,
+    zone: str = "Asia/Shanghai",
+    make_up_hours: Hours = (),
+    announced: Sequence[AnnouncedDay] = (),
+    person_id: int | None = None,
+) -> CalendarVersion:
+    """A new calendar with its first version. Refuses `hours_unusable` (rule 6)."""
+    calendar = Calendar(
+        name=name, zone=zone, make_up_hours=_lists(make_up_hours), announced_years=[]
+    )
+    session.add(calendar)
+    _set_week(calendar, week)
+    for year in sorted({day.on.year for day in announced}):
+        _set_announced(calendar, year, [day for day in announced if day.on.year == year])
+    return publish(session, calendar, now=now, person_id=person_id)
+
+
+def edit_calendar(
+    session: Session,
+    *,
+    calendar_id: int,
+    version: int,
+    now: datetime,
+    person_id: int | None = None,
+    week: Mapping[int, Hours] | None = None,
+    make_up_hours: Hours | None = None,
+    days: Mapping[date, Hours | None] | None = None,
+) -> CalendarVersion:
+    """A new version with edits by hand: hours of a date, () for closed, None to take the edit back.
+
+    Refuses `changed_meanwhile` when `version` is not the newest, and `hours_unusable` (rule 6).
+    """
+    calendar = _calendar_of(session, calendar_id, version)
+    for on, hours in (days or {}).items():
+        calendar.days = [
+            day for day in calendar.days if day.on_day != on or day.source is not DaySource.HAND
+        ]
+        if hours is None:
+            continue
+        session.flush()
+        kind = DayKind.OTHER_HOURS if hours else DayKind.CLOSED
+        calendar.days += [
+            CalendarDay(
+                on_day=on,
+                kind=kind,
+                source=DaySource.HAND,
+                opens_minute=opens,
+                closes_minute=closes,
+            )
+            for opens, closes in _usable(hours) or ((0, 0),)
+        ]
+    if week is not None:
+        _set_week(calendar, week)
+    if make_up_hours is not None:
+        calendar.make_up_hours = _lists(make_up_hours)
+    return publish(session, calendar, now=now, person_id=person_id)
+
+
+def import_announcement(
+    session: Session,
+    *,
+    calendar_id: int,
+    version: int,
+    year: int,
+    days: Sequence[AnnouncedDay],
+    now: datetime,
+    person_id: int | None = None,
+) -> CalendarVersion:
+    """A new version with a year's announcement, which replaces an earlier import of it; edits by hand stay.
+
+    A year counts as known only if its announcement lists at least one day (rule 6).
+    """
+    calendar = _calendar_of(session, calendar_id, version)
+    with session.no_autoflush:
+        _set_announced(calendar, year, days)
+    return publish(session, calendar, now=now, person_id=person_id)
+
+
+def publish(
+    session: Session, calendar: Calendar, *, now: datetime, person_id: int | None = None
+) -> CalendarVersion:
+    """Freeze the calendar as it is edited now as its next version, for cycles that start from `now` on.
+
+    Refuses `hours_unusable` when it has no open time, or hours that overlap or leave the day (rule 6).
+    """
+    with session.no_autoflush:
+        content = content_of(calendar)
+    try:
+        built(content)
+    except ValueError:
+        raise Refusal("hours_unusable") from None
+    # Not the column's own counting: an edit of days alone would not change the calendar's row.
+    flag_modified(calendar, "zone")
+    session.flush()
+    snapshot = CalendarSnapshot(
+        calendar_id=calendar.id,
+        version=calendar.version,
+        from_at=now,
+        made_by_id=person_id,
+        content=content,
+    )
+    session.add(snapshot)
+    session.flush()
+    return _kept_version(session, calendar.id, calendar.name, calendar.version, snapshot.id)
+
+
+def _calendar_of(session: Session, calendar_id: int, version: int) -> Calendar:
+    calendar = session.get(Calendar, calendar_id)
+    if calendar is None:
+        raise Refusal("no_such_calendar", name=str(calendar_id))
+    if calendar.version != version:
+        raise Refusal("changed_meanwhile", subject="calendars", id=calendar_id)
+    return calendar
+
+
+def _set_week(calendar: Calendar, week: Mapping[int, Hours]) -> None:
+    calendar.spans = [
+        CalendarSpan(weekday=weekday, opens_minute=opens, closes_minute=closes)
+        for weekday, hours in sorted(week.items())
+        for opens, closes in _usable(hours)
+    ]
+
+
+def _set_announced(calendar: Calendar, year: int, days: Sequence[AnnouncedDay]) -> None:
+    """Official days of a year; a day that another year's announcement named keeps the later year's word."""
+    kept = {
+        day.on_day: day
+        for day in calendar.days
+        if day.source is DaySource.OFFICIAL and day.announced_for != year
+    }
+    new = {}
+    for day in days:
+        before = kept.get(day.on)
+        if before is None:
+            new[day.on] = day
+        elif before.announced_for is None or before.announced_for < year:
+            before.kind = DayKind.CLOSED if day.is_off else DayKind.OPEN
+            before.name, before.announced_for = day.name, year
+    stays = {
+        day.on_day: day
+        for day in calendar.days
+        if day.source is DaySource.OFFICIAL and day.announced_for == year and day.on_day in new
+    }
+    calendar.days = [
+        day
+        for day in calendar.days
+        if day.source is DaySource.HAND or day.on_day in kept or day.on_day in stays
+    ]
+    for on, day in new.items():
+        kind = DayKind.CLOSED if day.is_off else DayKind.OPEN
+        if on in stays:
+            stays[on].kind, stays[on].name = kind, day.name
+        else:
+            calendar.days.append(
+                CalendarDay(
+                    on_day=on,
+                    kind=kind,
+                    source=DaySource.OFFICIAL,
+                    name=day.name,
+                    announced_for=year,
+                )
+            )
+    known = set(calendar.announced_years) - {year}
+    calendar.announced_years = sorted(known | ({year} if days else set()))
+
+
+def _usable(hours: Hours) -> tuple[tuple[int, int], ...]:
+    try:
+        return sorted_hours(hours)
+    except ValueError:
+        raise Refusal("hours_unusable") from None
+
+
+def _lists(hours: Hours) -> list[list[int]]:
+    return [[opens, closes] for opens, closes in _usable(hours)]
+
+
+def _pairs(hours: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    return [(opens, closes) for opens, closes in hours]

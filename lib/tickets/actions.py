@@ -16,6 +16,7 @@ from db.codes import (
     ReturnCallState,
     Role,
     TicketStatus,
+    TimerKind,
     WaitingFor,
 )
 from db.models.customers import Contact, Customer, Site
@@ -33,16 +34,29 @@ from db.models.tickets import (
 from lib.coverage.rules import coverage_state
 from lib.customers.rules import MANY, plain
 from lib.shared.calendar import epoch
-from lib.shared.calendars import CalendarVersion, calendar_named
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
-from lib.tickets.timers import TARGETS, Facts, TimerState, timers_of
+from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.targets import Rulebook
+from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
 TIMERS_OF_TICKET = select(*Timer.__table__.c).where(Timer.ticket_id == bindparam("of_ticket"))
+FACT_COLUMNS = (
+    TicketEvent.kind,
+    TicketEvent.at,
+    TicketEvent.waiting_for,
+    TicketEvent.outbound,
+    TicketEvent.to_status,
+    TicketEvent.from_status,
+    TicketEvent.recorded_at,
+    TicketEvent.actor_id,
+    TicketEvent.details,
+)
+"""The columns of `rules.Fact`, in its order."""
 FACTS_OF_TICKET = (
-    select(TicketEvent.kind, TicketEvent.at, TicketEvent.waiting_for, TicketEvent.outbound)
+    select(*FACT_COLUMNS)
     .where(TicketEvent.ticket_id == bindparam("of_ticket"))
     .order_by(TicketEvent.at, TicketEvent.id)
 )
@@ -210,6 +224,33 @@ def log_contact(
 
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def log_attempt(work: Work, *, ticket_id: int, version: int, words: str) -> None:
+    """The desk tried to reach the customer in vain; waiting after that pauses the first response too."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    _ensure_own_work(work, ticket)
+    add_event(work, ticket, EventKind.ATTEMPTED, words=rules.ensure_readable(words.strip()))
+    work.record("ticket.attempted", ticket)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None:
+    """The customer got in touch: ends waiting for the customer, and only that (rule 10)."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    _ensure_own_work(work, ticket)
+    if ticket.waiting_for is WaitingFor.CUSTOMER:
+        has_technician = ticket.technician_id is not None
+        _move(
+            work, ticket, TicketStatus.ASSIGNED if has_technician else TicketStatus.CONTACTED, None
+        )
+    add_event(work, ticket, EventKind.INBOUND, words=rules.ensure_words(words))
+    work.record("ticket.inbound", ticket)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
 def start_waiting(
     work: Work, *, ticket_id: int, version: int | None, waiting_for: WaitingFor, words: str
 ) -> None:
@@ -266,14 +307,18 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
         work, ticket, TicketStatus.COMPLETED, EventKind.COMPLETED, words=rules.ensure_words(words)
     )
     ticket.completed_at = work.now
-    working = _calendar(work).time
+    target = _rulebook(work).target_of(
+        TimerKind.RETURN_CALL, matter_of(ticket), epoch(work.now), epoch(work.now)
+    )
+    if target is None:
+        raise Refusal("no_return_call_target")
     work.session.add(
         ReturnCall(
             ticket_id=ticket.id,
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=working.due_after_working_days(work.now, 1),
+            due_at=earliest(target, work.now),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
@@ -474,56 +519,80 @@ def recompute(work: Work, ticket: Ticket) -> None:
 
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
-    calendar = _calendar(work)
     # Imported history was promised by another desk: it gets no timers of ours, even when worked on to its end.
-    states = [] if ticket.source else timers_of(facts_of_ticket(work, ticket), calendar.time)
+    states = [] if ticket.source else timers_of(facts_of_ticket(work, ticket), _rulebook(work))
     store = work.session.connection()
     stored = {
         (timer.cycle, timer.kind): timer
         for timer in store.execute(TIMERS_OF_TICKET, {"of_ticket": ticket.id})
     }
+    new = []
     for state in states:
-        timer = stored.get((state.cycle, state.kind))
+        timer = stored.pop((state.cycle, state.kind), None)
         values = timer_values(state)
         if timer is None:
-            values |= {
-                "ticket_id": ticket.id,
-                "cycle": state.cycle,
-                "kind": state.kind,
-                "calendar_id": calendar.id,
-                "calendar_version": calendar.version,
-            }
-            store.execute(insert(Timer), values)
+            key = {"ticket_id": ticket.id, "cycle": state.cycle, "kind": state.kind}
+            new.append(key | values)
         elif any(getattr(timer, name) != value for name, value in values.items()):
-            values |= {"calendar_id": calendar.id, "calendar_version": calendar.version}
             store.execute(update(Timer).where(Timer.id == timer.id), values)
+    if new:
+        store.execute(insert(Timer), new)
+    if stored:
+        gone = [timer.id for timer in stored.values()]
+        store.execute(delete(Timer).where(Timer.id.in_(gone)))
+    _move_return_call(work, ticket, states)
     _refresh_queue_row(work, ticket, states)
 
 
-def _calendar(work: Work) -> CalendarVersion:
-    """The desk's calendar, asked of the database once per transaction."""
-    if "calendar" not in work.session.info:
-        work.session.info["calendar"] = calendar_named(work.session)
-    calendar: CalendarVersion = work.session.info["calendar"]
-    return calendar
+def _rulebook(work: Work) -> Rulebook:
+    """Policies and calendars, asked of the database once per transaction."""
+    if "rulebook" not in work.session.info:
+        work.session.info["rulebook"] = rulebook(work.session)
+    book: Rulebook = work.session.info["rulebook"]
+    return book
+
+
+def _move_return_call(work: Work, ticket: Ticket, states: Iterable[TimerState]) -> None:
+    """A change of targets moves the open return call with its timer."""
+    for state in states:
+        if (
+            state.kind is TimerKind.RETURN_CALL
+            and state.plan
+            and state.stopped_at is None
+            and state.due_at is not None
+        ):
+            work.session.execute(
+                update(ReturnCall)
+                .where(ReturnCall.ticket_id == ticket.id, ReturnCall.cycle == state.cycle)
+                .values(due_at=state.due_at)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def timer_values(state: TimerState) -> dict[str, Any]:
     """The columns of a timer that its facts decide."""
     return {
-        "target_seconds": TARGETS[state.kind],
+        "policy_id": None if state.target is None else state.target.policy_id,
+        "calendar_id": None if state.target is None else state.target.calendar_id,
+        "calendar_version": None if state.target is None else state.target.calendar_version,
+        "target_seconds": state.target_seconds,
         "started_at": state.started_at,
         "phase": state.phase,
         "due_at": state.due_at,
         "remaining_seconds": state.remaining_seconds,
+        "second_remaining_seconds": state.second_remaining_seconds,
         "stopped_at": state.stopped_at,
+        "missed_cause": state.missed_cause,
+        "missed_by_id": state.missed_by_id,
+        "plan": state.plan,
     }
 
 
 def facts_of_ticket(work: Work, ticket: Ticket) -> Facts:
     """The timers' facts of one case, from its written events in the order they happened."""
     rows = work.session.connection().execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
-    return rules.facts_of(ticket.received_at, (rules.Fact(*row) for row in rows))
+    facts = (rules.Fact(*row) for row in rows)
+    return rules.facts_of(ticket.received_at, facts, matter_of(ticket))
 
 
 def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> None:

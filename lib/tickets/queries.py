@@ -17,7 +17,6 @@ from db.codes import (
     EventKind,
     FaultCode,
     Priority,
-    ReturnCallState,
     Role,
     TicketStatus,
     TimerKind,
@@ -29,7 +28,7 @@ from db.codes import (
 from db.models.customers import Contact, Customer, Site
 from db.models.items import Item
 from db.models.people import Person
-from db.models.tickets import ReturnCall, Ticket, TicketEvent, Timer
+from db.models.tickets import Ticket, TicketEvent, Timer
 from db.models.visits import Visit
 from lib.coverage.rules import UNKNOWN, Warranty, warranty_at
 from lib.customers.queries import (
@@ -42,12 +41,16 @@ from lib.customers.queries import (
 )
 from lib.customers.rules import AFTER_VISIT
 from lib.items.queries import ItemRow, item_row
+from lib.shared.calendar import epoch
 from lib.shared.calendars import calendar_named
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
+from lib.tickets.policies import rulebook
+from lib.tickets.promises import promise_told
 from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
 from lib.tickets.steps import Step, legal_steps
-from lib.tickets.timers import TARGETS, TimerState, verdict
+from lib.tickets.targets import Matter, Target
+from lib.tickets.timers import TimerState, verdict
 
 READERS = frozenset(
     {
@@ -318,8 +321,11 @@ def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
         for kind in TimerKind
         if any(timer.kind is kind for timer in timers)
     }
+    call = newest.get(TimerKind.RETURN_CALL)
+    if call is not None and (call.cycle != ticket.cycle or call.stopped_at is not None):
+        del newest[TimerKind.RETURN_CALL]
     closed_now = not calendar_named(look.session).time.is_open(look.now)
-    rows = [
+    return [
         _timer_row(
             TimerState(
                 timer.kind,
@@ -329,6 +335,7 @@ def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
                 timer.due_at,
                 timer.remaining_seconds,
                 timer.stopped_at,
+                timer.missed_cause,
             ),
             timer.target_seconds,
             look.now,
@@ -336,19 +343,6 @@ def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
         )
         for timer in newest.values()
     ]
-    call = look.session.scalars(
-        select(ReturnCall).where(
-            ReturnCall.ticket_id == ticket_id,
-            ReturnCall.cycle == ticket.cycle,
-            ReturnCall.state == ReturnCallState.OPEN,
-        )
-    ).first()
-    if call is not None:
-        state = TimerState(
-            TimerKind.RETURN_CALL, call.cycle, call.opened_at, TimerPhase.RUNNING, call.due_at
-        )
-        rows.append(_timer_row(state, 0, look.now, closed_now))
-    return rows
 
 
 def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now: bool) -> TimerRow:
@@ -367,10 +361,26 @@ def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now
     )
 
 
-def find_promise(look: Look, *, received_at: datetime | None = None) -> datetime:
-    """Until when a technician gets in touch, for a call received then (None: now), in working time (S-22)."""
-    working = calendar_named(look.session).time
-    return working.due_after(received_at or look.now, TARGETS[TimerKind.FIRST_RESPONSE])
+def find_promise(look: Look, *, received_at: datetime | None = None) -> datetime | None:
+    """The instant to read out to a caller, received then (None: now): by when somebody gets in touch (S-22).
+
+    None when no policy gives a target for the telephone.
+    """
+    received_at = received_at or look.now
+    target = _call_target(look, received_at)
+    return None if target is None else promise_told(received_at, target)
+
+
+def find_response_minutes(look: Look) -> int | None:
+    """The first response target for a call that is received now, as it is said in the script (S-22)."""
+    target = _call_target(look, look.now)
+    return None if target is None else target.amount.number
+
+
+def _call_target(look: Look, received_at: datetime) -> Target | None:
+    at = epoch(received_at)
+    book = rulebook(look.session)
+    return book.target_of(TimerKind.FIRST_RESPONSE, Matter(channel=Channel.PHONE), at, at)
 
 
 def list_legal_moves(look: Look, *, ticket_id: int) -> list[Step]:

@@ -1,11 +1,13 @@
 """How a case may move, and what its facts mean for the timers. One table holds states and moves."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from db.codes import (
     EventKind,
+    Priority,
     ReturnCallResult,
     TicketStatus,
     TimerKind,
@@ -13,7 +15,9 @@ from db.codes import (
     WaitingFor,
 )
 from lib.shared.errors import Refusal
-from lib.tickets.timers import Facts, Pause, TimerState
+from lib.tickets.promises import is_withdrawal
+from lib.tickets.targets import ANY_MATTER, Matter
+from lib.tickets.timers import Change, Facts, Pause, TimerState
 
 S = TicketStatus
 
@@ -32,6 +36,14 @@ MOVES: dict[TicketStatus, tuple[TicketStatus, ...]] = {
 
 OPEN_STATUSES = tuple(status for status, following in MOVES.items() if following)
 ENDED_STATUSES = tuple(status for status, following in MOVES.items() if not following)
+TOLD_BY_INSTANT = (
+    EventKind.ATTEMPTED,
+    EventKind.INBOUND,
+    EventKind.DIAGNOSED,
+    EventKind.RESTORED,
+    EventKind.ASSIGNED,
+)
+"""Events that timers read by their instant alone."""
 RETURN_CALL_TRIES = 3
 """After this many unanswered tries a return call counts as ended (S-25)."""
 
@@ -89,16 +101,38 @@ class Fact:
     at: datetime
     waiting_for: WaitingFor | None = None
     outbound: bool = False
+    to_status: TicketStatus | None = None
+    from_status: TicketStatus | None = None
+    recorded_at: datetime | None = None
+    actor_id: int | None = None
+    details: Mapping[str, Any] | None = None
 
 
-def facts_of(received_at: datetime, events: Iterable[Fact]) -> Facts:
-    """The timers' facts from a timeline in the order of events."""
+def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
+    """The timers' facts from a timeline in the order of events; `matter` is what the case is now."""
     contacts, completed, reopened, pauses = [], [], [], []
+    at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
+    calls_ended, entered = [], []
+    changed: list[_Changed] = []
     open_pause: tuple[datetime, WaitingFor] | None = None
     ended_at = None
     for event in events:
         if event.outbound:
             contacts.append(event.at)
+        if event.to_status is not None and event.to_status is not event.from_status:
+            entered.append(event.at)
+        if event.kind in at_of:
+            at_of[event.kind].append(event.at)
+        if event.kind is EventKind.INBOUND and open_pause is not None:
+            # A customer who got in touch is no longer waited for (rule 10).
+            if open_pause[1] is WaitingFor.CUSTOMER:
+                pauses.append(Pause(open_pause[0], event.recorded_at or event.at, open_pause[1]))
+                open_pause = None
+        elif event.kind is EventKind.RETURN_CALL and event.details:
+            if return_call_ends(ReturnCallResult(event.details["result"]), event.details["try"]):
+                calls_ended.append(event.at)
+        elif event.kind in (EventKind.CHANGED, EventKind.TARGETS_APPLIED):
+            _note_change(changed, event)
         if event.kind is EventKind.COMPLETED:
             completed.append(event.at)
         elif event.kind is EventKind.REOPENED:
@@ -112,6 +146,9 @@ def facts_of(received_at: datetime, events: Iterable[Fact]) -> Facts:
             open_pause = None
     if open_pause is not None:
         pauses.append(Pause(open_pause[0], None, open_pause[1]))
+    for change in reversed(changed):
+        if change.before is not None:
+            matter = matter._replace(priority=change.before)
     return Facts(
         received_at,
         contacts=tuple(contacts),
@@ -119,7 +156,53 @@ def facts_of(received_at: datetime, events: Iterable[Fact]) -> Facts:
         reopened=tuple(reopened),
         pauses=tuple(pauses),
         ended_at=ended_at,
+        calls_ended=tuple(calls_ended),
+        entered=tuple(entered),
+        matter=matter,
+        changes=tuple(
+            replace(
+                change.change,
+                matter=None if change.after is None else matter._replace(priority=change.after),
+            )
+            for change in changed
+        ),
+        attempts=tuple(at_of[EventKind.ATTEMPTED]),
+        inbound=tuple(at_of[EventKind.INBOUND]),
+        diagnosed=tuple(at_of[EventKind.DIAGNOSED]),
+        usable=tuple(at_of[EventKind.RESTORED]),
+        held=tuple(at_of[EventKind.ASSIGNED]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    change: Change
+    before: Priority | None = None
+    after: Priority | None = None
+
+
+def _note_change(changed: list[_Changed], event: Fact) -> None:
+    """Changes count from their recording; one taken back by its author within 10 minutes never was (rule 14)."""
+    at = event.recorded_at or event.at
+    details = event.details or {}
+    if event.kind is EventKind.TARGETS_APPLIED:
+        policies = at if details.get("policies") else None
+        calendars = at if details.get("calendars") else None
+        changed.append(_Changed(Change(at, event.actor_id, None, policies, calendars)))
+        return
+    told = details.get("values", {}).get("priority")
+    if told is None:
+        return
+    before, after = (Priority(value) for value in told)
+    last = changed[-1] if changed else None
+    if (
+        last is not None
+        and (last.before, last.after) == (after, before)
+        and is_withdrawal(last.change.at, last.change.author_id, at, event.actor_id)
+    ):
+        changed.pop()
+        return
+    changed.append(_Changed(Change(at, event.actor_id), before, after))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,13 @@ import streamlit as st
 
 from db.codes import TimerKind
 from lib.shared.clock import SHANGHAI
-from lib.tickets.queries import SimilarTicket, TicketDetail, TimerRow, find_promise
-from lib.tickets.timers import TARGETS
+from lib.tickets.queries import (
+    SimilarTicket,
+    TicketDetail,
+    TimerRow,
+    find_promise,
+    find_response_minutes,
+)
 from lib.ui import call_form, doors, menu
 from lib.ui.labels import clock_time, code_label, day, escape, label
 
@@ -21,11 +26,12 @@ SAVE_BUTTON = ".st-key-tickets_entry_save button"
 def show(form: str, caller: call_form.Known) -> None:
     """The steps S-18 to S-25 in order: done ones ticked from the data, the next one marked."""
     done = _done(form, caller)
-    minutes = TARGETS[TimerKind.FIRST_RESPONSE] // 60
+    minutes = doors.read(find_response_minutes)
     promise = doors.read(find_promise)
+    until = "-" if promise is None else moment_words(promise)
     lines = []
     for step in range(1, STEPS + 1):
-        words = label(f"script.step_{step}", minutes=minutes, until=moment_words(promise))
+        words = label(f"script.step_{step}", minutes=minutes or "-", until=until)
         if step <= done:
             lines.append(f":material/check_circle: :gray[{words}]")
         elif step == done + 1:

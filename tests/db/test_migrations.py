@@ -26,10 +26,12 @@ CODES = [
     for column in table.columns
     if isinstance(column.type, sa.Enum)
 ]
-APPEND_ONLY = ("audit_rows", "stock_movements", "ticket_events")
+APPEND_ONLY = ("audit_rows", "calendar_snapshots", "stock_movements", "ticket_events")
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 SPECIAL = {
+    ("calendar_snapshots", "version"): 900,
     ("calendar_spans", "closes_minute"): 2,
+    ("policies", "until_at"): NOW + timedelta(hours=1),
     ("visits", "ends_at"): NOW + timedelta(hours=1),
     ("tickets", "source"): "",
     ("tickets", "external_id"): None,

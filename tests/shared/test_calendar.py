@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.shared.calendar import NoDue, OutsideCalendar, WorkingCalendar
+from lib.shared.calendar import NoDue, OutsideCalendar, Shut, WorkingCalendar, epoch
 from lib.shared.official_days import announced_years, official_days
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -100,6 +100,31 @@ def test_a_working_day_that_ends_after_a_short_day_ends_at_its_close():
     assert (
         shown(short.due_after_working_days(at("2026-10-09 15:00:00"), 1)) == "2026-10-10 12:00:00"
     )
+
+
+def test_a_working_day_whose_clock_time_lies_before_the_opening_ends_at_the_close_before():
+    late = WorkingCalendar.build({0: DAY, 1: ((780, 1080),)}, years=(2026, 2026))
+    assert shown(late.due_after_working_days(at("2026-09-21 10:00"), 1)) == "2026-09-21 18:00:00"
+
+
+def test_time_is_told_in_stretches_with_the_reason_why_it_does_not_count():
+    told = [
+        (shown(datetime.fromtimestamp(part.start, UTC))[5:16], part.shut)
+        for part in DESK.stretches(
+            epoch(at("2026-09-24 17:00:00")), epoch(at("2026-09-27 10:00:00"))
+        )
+    ]
+    assert told == [
+        ("09-24 17:00", None),
+        ("09-24 18:00", Shut.HOURS),
+        ("09-25 00:00", Shut.DAY_OFF),
+        ("09-26 00:00", Shut.DAY_OFF),
+        ("09-27 00:00", Shut.DAY_OFF),
+    ]
+    weekend = list(
+        DESK.stretches(epoch(at("2026-09-12 12:00:00")), epoch(at("2026-09-12 13:00:00")))
+    )
+    assert [part.shut for part in weekend] == [Shut.WEEKEND]
 
 
 def test_the_next_opening_is_now_while_open():
