@@ -128,11 +128,13 @@ def _strict(session: Session, tokens: list[Token], limit: int) -> list[Row[Any]]
     """Pairs of customer and contact that match every token, best first."""
     parts = [
         select(literal(at).label("at"), KEY.customer_id, KEY.contact_id)
-        .where(token.condition())
+        .where(way.condition())
         .order_by(KEY.key)
         .limit(MOST + 1)
         .subquery()
         for at, token in enumerate(tokens)
+        # A branch for each way: SQLite would scan for an OR of ranges in order.
+        for way in ([token] if token.exact else [Token((each,)) for each in token.ways])
     ]
     keys: list[set[tuple[int, int]]] = [set() for _ in tokens]
     read = [0] * len(tokens)
