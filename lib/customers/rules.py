@@ -68,7 +68,6 @@ def search_key(*names: str, limit: int) -> str:
     Characters with several readings (重, 单) add the others one at a time, as far as `limit` reaches.
     """
     # Its dictionary takes half a second to load: the first name that is written waits for it, not the start.
-    from pypinyin import Style, pinyin
 
     parts: list[str] = []
     for name in filter(None, map(plain, names)):
@@ -89,6 +88,9 @@ def search_key(*names: str, limit: int) -> str:
 @lru_cache(maxsize=20_000)
 def spellings(solid: str) -> tuple[tuple[str, ...], ...]:
     """The syllables of a name as commonly read, then with other readings, the first character's first."""
+    # Its dictionaries take a third of a second to load: at the first name, not at the start of the desk.
+    from pypinyin import Style, pinyin
+
     usual = tuple(readings[0] for readings in pinyin(solid, style=Style.NORMAL))
     found = [usual]
     every = pinyin(solid, style=Style.NORMAL, heteronym=True)
