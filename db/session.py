@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import uniform
+from time import monotonic, sleep
 from typing import IO, Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -17,7 +19,14 @@ ReadSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False, autofl
 WriteSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False)
 """Sessions that `perform` commits, and nobody else."""
 
+LONGEST_WAIT = 8.0
+"""Seconds that a writer waits for the others, on SQLite and (by lock_timeout) on PostgreSQL."""
+
 _state: dict[str, Any] = {}
+
+
+class Busy(Exception):
+    """Another process has been writing for longer than `LONGEST_WAIT`, such as a large import."""
 
 
 def configure(url: str, *, durable: bool = True) -> None:
@@ -39,7 +48,8 @@ def configure(url: str, *, durable: bool = True) -> None:
             pool_size=5,
             max_overflow=10,
             connect_args={
-                "options": "-c timezone=UTC -c lock_timeout=8000 -c statement_timeout=60000",
+                "options": "-c timezone=UTC -c statement_timeout=60000 "
+                f"-c lock_timeout={int(LONGEST_WAIT * 1000)}",
                 "connect_timeout": 5,
             },
         )
@@ -85,7 +95,10 @@ def is_sqlite() -> bool:
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """One write transaction: commit at the end, roll back on any error. Only `perform` calls this."""
+    """One write transaction: commit at the end, roll back on any error. Only `lib.shared.work` calls this.
+
+    Raises Busy.
+    """
     lock = _state["lock"]
     if lock is None:
         with WriteSession.begin() as session:
@@ -108,15 +121,28 @@ class _WriteLock:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> None:
-        self._threads.acquire()
+        deadline = monotonic() + LONGEST_WAIT
+        if not self._threads.acquire(timeout=LONGEST_WAIT):
+            raise Busy
         try:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("ab")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            # A lock on a file cannot be waited for with an end.
+            while not self._lock_file(self._file):
+                if monotonic() > deadline:
+                    raise Busy
+                sleep(uniform(0.0005, 0.004))
         except BaseException:
             self._threads.release()
             raise
+
+    def _lock_file(self, file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -137,7 +163,7 @@ def _sqlite_engine(address: str, *, durable: bool, immediate: bool) -> Engine:
         hide_parameters=True,
         pool_size=5,
         max_overflow=20,
-        connect_args={"check_same_thread": False, "timeout": 10},
+        connect_args={"check_same_thread": False, "timeout": LONGEST_WAIT},
     )
 
     @event.listens_for(engine, "connect")
@@ -146,7 +172,7 @@ def _sqlite_engine(address: str, *, durable: bool, immediate: bool) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute(f"PRAGMA busy_timeout={int(LONGEST_WAIT * 1000)}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-8192")
         cursor.close()

@@ -2,7 +2,7 @@
 
 from lib.tickets.queue import read_queue
 from lib.ui import doors, menu
-from lib.ui.components import queue
+from lib.ui.components import queue, queue_commands
 
 actor = doors.enter("tickets_queue")
 page = doors.read(
@@ -12,7 +12,7 @@ page = doors.read(
     before=queue.asked_place("before"),
 )
 may_enter = menu.entry("tickets_entry").is_for(actor.roles)
-opened = queue.show(page, may_enter=may_enter)
+opened = queue.show(page, may_enter=may_enter, may=queue_commands.allowed(actor.roles))
 if opened == queue.NEW:
     menu.go("tickets_entry")
 if opened is not None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+)
 
 from tests.cast import PASSWORD, login_of
 
@@ -113,6 +120,16 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     page.keyboard.press("Enter")
     # The page is loaded again once the browser has its cookie; only that shows the menu.
     page.locator(".st-key-shell-person").wait_for()
+    settle(page)
+
+
+def tap_twenty_times(page: Page, name: str | re.Pattern[str]) -> None:
+    """Ten double clicks as fast as the browser delivers them."""
+    button = page.get_by_role("button", name=name).first
+    expect(button).to_be_enabled()
+    handle = button.element_handle()
+    for _ in range(10):
+        handle.evaluate("button => { button.click(); button.click(); }")
     settle(page)
 
 

@@ -170,7 +170,11 @@ class Timer(Base):
 
 
 class QueueRow(Base):
-    """One narrow row per open case: all that open lists filter, sort and show. Deleted when the case ends."""
+    """One narrow row per open case: all that open lists filter, sort and show. Deleted when the case ends.
+
+    `search_key` holds number, company and contact as they are searched; `phone_digits` stands apart, because not
+    everybody may search by phone.
+    """
 
     __tablename__ = "queue_rows"
     __table_args__ = (
@@ -202,6 +206,8 @@ class QueueRow(Base):
     imported: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int]
     change_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    search_key: Mapped[str] = mapped_column(String(1100), default="")
+    phone_digits: Mapped[str] = mapped_column(String(40), default="")
 
 
 class ReturnCall(Base):

@@ -10,7 +10,6 @@ from datetime import timedelta
 from itertools import islice, product
 
 import phonenumbers
-from pypinyin import Style, pinyin
 
 from db.codes import Role
 from lib.shared.errors import Refusal
@@ -61,6 +60,9 @@ def search_key(*names: str, limit: int) -> str:
 
     In short names a character with several readings (重, 单) adds the others, as far as `limit` characters reach.
     """
+    # Its dictionary takes half a second to load: the first name that is written waits for it, not the start.
+    from pypinyin import Style, pinyin
+
     parts: list[str] = []
     for name in filter(None, map(plain, names)):
         parts.append(name)

@@ -13,6 +13,7 @@ from faker import Faker
 
 from db import session as database
 from db.codes import ActorKind, Role
+from db.models.people import Person
 from db.models.stock import Part
 from lib.customers import actions as customers
 from lib.demo import words
@@ -29,7 +30,7 @@ from lib.demo.cases import (
 from lib.demo.stage import Stage, Telling
 from lib.items import actions as items
 from lib.people import actions as people
-from lib.people.passwords import hash_password, random_password
+from lib.people.passwords import dummy_hash, hash_password, random_password
 from lib.shared.calendar import epoch, moment
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
@@ -56,9 +57,26 @@ def tell(
     with database.ReadSession() as session:
         calendar = calendar_named(session).time
     began = now - STORY
-    sign_ins, actors = _hire(began - SETTLING)
-    crew = _set_up(began - SETTLING, actors, customers, chance)
-    stage = Stage(now, calendar, chance)
+    first_passwords = [random_password() for _ in words.STAFF]
+    aside = ThreadPoolExecutor(1)
+    # Hashing takes a third of a second each and leaves the interpreter free for the story.
+    hashes = [aside.submit(hash_password, password) for password in first_passwords]
+    try:
+        actors = _hire(began - SETTLING)
+        crew = _set_up(began - SETTLING, actors, customers, chance)
+        _tell_cases(Stage(now, calendar, chance), crew, began, open_cases, closed_cases)
+        _hand_out_passwords(now, actors, [hashed.result() for hashed in hashes])
+    finally:
+        aside.shutdown(cancel_futures=True)
+    return [
+        (login, password, ", ".join(roles))
+        for (login, _, roles), password in zip(words.STAFF, first_passwords, strict=True)
+    ]
+
+
+def _tell_cases(
+    stage: Stage, crew: Crew, began: datetime, open_cases: int, closed_cases: int
+) -> None:
     stage.add(began, _keep_shelves_full(stage, crew))
     stage.add(stage.ago(8 * DAY), _prepare_for_the_season(stage, crew))
     for received_at, eventful in _receipts(stage, began, closed_cases):
@@ -71,16 +89,13 @@ def tell(
     for plan in _open_plans(open_cases - len(today)):
         stage.add(began, plan(Case(stage, crew)))
     stage.play()
-    return sign_ins
 
 
-def _hire(at: datetime) -> tuple[list[SignIn], dict[str, Actor]]:
-    first_passwords = [random_password() for _ in words.STAFF]
-    with ThreadPoolExecutor(2) as pool:
-        hashes = list(pool.map(hash_password, first_passwords))
+def _hire(at: datetime) -> dict[str, Actor]:
+    """Everybody by login; nobody can sign in yet."""
     actors = {}
     with together() as steps:
-        for (login, name, roles), hashed in zip(words.STAFF, hashes, strict=True):
+        for login, name, roles in words.STAFF:
             person_id = steps.perform(
                 people.create_person,
                 actor=system("demo"),
@@ -88,14 +103,30 @@ def _hire(at: datetime) -> tuple[list[SignIn], dict[str, Actor]]:
                 login=login,
                 name=name,
                 roles=roles,
-                password_hash=hashed,
+                password_hash=dummy_hash(),
             )
             actors[login] = Actor(ActorKind.PERSON, person_id, name, frozenset(roles), 1)
-    sign_ins = [
-        (login, password, ", ".join(roles))
-        for (login, _, roles), password in zip(words.STAFF, first_passwords, strict=True)
-    ]
-    return sign_ins, actors
+    return actors
+
+
+def _hand_out_passwords(at: datetime, actors: dict[str, Actor], hashes: list[str]) -> None:
+    """The administrator gives everybody a first password, himself last, since that ends what he is signed in to."""
+    (administrator,) = (actor for actor in actors.values() if actor.has(Role.ADMINISTRATOR))
+    with together() as steps:
+        for (login, _, _), hashed in sorted(
+            zip(words.STAFF, hashes, strict=True),
+            key=lambda given: actors[given[0][0]] is administrator,
+        ):
+            person_id = actors[login].person_id
+            assert person_id is not None
+            steps.perform(
+                people.reset_password,
+                actor=administrator,
+                now=at,
+                person_id=person_id,
+                version=steps.session.get_one(Person, person_id).version,
+                password_hash=hashed,
+            )
 
 
 def _set_up(at: datetime, actors: dict[str, Actor], wanted: int, chance: random.Random) -> Crew:
@@ -205,7 +236,7 @@ def _receipts(stage: Stage, began: datetime, wanted: int) -> list[tuple[datetime
     first = stage.calendar.counted_until(epoch(began))
     for _ in range(wanted):
         eventful = stage.happens(0.17)
-        last = stage.ago((26 if eventful else 10) * DAY)
+        last = stage.ago((16 if eventful else 5) * DAY)
         until = stage.calendar.counted_until(epoch(last))
         at = moment(stage.calendar.instant_of(stage.chance.randint(first, until - 1)))
         if stage.happens(0.1):

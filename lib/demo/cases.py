@@ -19,7 +19,7 @@ from db.models.feedback import SurveyInvitation
 from db.models.tickets import ReturnCall, Ticket
 from db.models.visits import Visit
 from lib.demo import words
-from lib.demo.stage import VISIT, Stage, Telling, photo, signature
+from lib.demo.stage import VISIT, Stage, Telling
 from lib.feedback import actions as feedback
 from lib.feedback.rules import survey_token
 from lib.shared.clock import SHANGHAI
@@ -158,7 +158,7 @@ class Case:
         if outcome is VisitOutcome.FIXED:
             self.use_parts(visit_id)
         if stage.happens(0.12):
-            self.visit_step(visits.add_photo, visit_id, sent=photo(stage.chance))
+            self.visit_step(visits.add_photo, visit_id, sent=stage.pick(stage.photos))
         fixed = outcome is VisitOutcome.FIXED
         report = {
             VisitOutcome.WAITING_PARTS: words.WAITING_PARTS_REPORT,
@@ -172,7 +172,7 @@ class Case:
             report=report,
             outcome=outcome,
             signed_by=stage.pick(("前台", "工程部", "客房部", "值班经理")) if fixed else "",
-            signature=signature(stage.chance) if fixed else None,
+            signature=stage.pick(stage.signatures) if fixed else None,
         )
 
     def use_parts(self, visit_id: int) -> None:

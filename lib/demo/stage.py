@@ -38,6 +38,8 @@ class Stage:
         self._threads: list[tuple[datetime, int, Telling]] = []
         self._serial = count()
         self._booked: set[tuple[int, datetime]] = set()
+        self.signatures = [signature(chance) for _ in range(12)]
+        self.photos = [photo(chance) for _ in range(8)]
 
     def add(self, start: datetime, thread: Telling) -> None:
         """Let a thread begin at an instant."""

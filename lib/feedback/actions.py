@@ -61,6 +61,7 @@ def answer_survey(
         )
         .values(answered_at=work.now)
         .returning(SurveyInvitation.id, SurveyInvitation.ticket_id)
+        .execution_options(synchronize_session=False)
     ).one_or_none()
     if spent is None:
         raise Refusal("survey_closed")

@@ -26,7 +26,9 @@ def begin_sign_in(work: Work, *, login: str, address: str) -> dict[str, int | st
     """
     account_key, address_key = keyed(f"account:{login}"), keyed(f"address:{address}")
     person = work.session.scalar(
-        select(Person).where(Person.login == login).with_for_update(of=Person)
+        select(Person)
+        .where(Person.login == rules.login_or_nobodys(login))
+        .with_for_update(of=Person)
     )
     if person is not None and not person.active:
         person = None

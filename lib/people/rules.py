@@ -40,6 +40,11 @@ def ensure_login_is_usable(login: str) -> None:
         raise Refusal("login_unusable")
 
 
+def login_or_nobodys(login: str) -> str:
+    """The login, or "" (nobody's) for one that no account can have, such as one that PostgreSQL cannot even ask for."""
+    return login if LOGIN.fullmatch(login) else ""
+
+
 def ensure_password_is_usable(password: str, *, login: str) -> None:
     """Refuse a new password that is short, easily guessed, or would be changed on its way to the check."""
     if password != password.strip() or not password.isprintable():

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Executable, bindparam, select
 
 from db.codes import ActorKind, Language, Role
 from db.models.people import DeskSession, Person, PersonRole
@@ -49,38 +49,43 @@ def idle_limit() -> timedelta:
     return timedelta(minutes=settings().session_idle_minutes)
 
 
+FACTS = (
+    select(
+        DeskSession.id,
+        DeskSession.epoch.label("session_epoch"),
+        DeskSession.last_seen_at,
+        DeskSession.expires_at,
+        DeskSession.revoked_at,
+        Person.id.label("person_id"),
+        Person.login,
+        Person.name,
+        Person.active,
+        Person.epoch,
+        Person.language,
+        Person.must_change_password,
+        Person.pledge_accepted_at,
+        PersonRole.role,
+    )
+    .join(Person, Person.id == DeskSession.person_id)
+    .outerjoin(PersonRole, PersonRole.person_id == Person.id)
+)
+BY_COOKIE = FACTS.where(DeskSession.token_hash == bindparam("asked"))
+BY_ROW = FACTS.where(DeskSession.id == bindparam("asked"))
+"""Built once: every read and every submit of every page asks one of the two."""
+
+
 def find_session(look: Look, *, token_hash: str) -> SessionFacts | None:
     """The living session behind a cookie, or None."""
-    return _find(look, DeskSession.token_hash == token_hash)
+    return _find(look, BY_COOKIE, token_hash)
 
 
 def find_session_by_id(look: Look, *, row_id: int) -> SessionFacts | None:
     """The living session of a row id, or None."""
-    return _find(look, DeskSession.id == row_id)
+    return _find(look, BY_ROW, row_id)
 
 
-def _find(look: Look, which: ColumnElement[bool]) -> SessionFacts | None:
-    rows = look.session.execute(
-        select(
-            DeskSession.id,
-            DeskSession.epoch.label("session_epoch"),
-            DeskSession.last_seen_at,
-            DeskSession.expires_at,
-            DeskSession.revoked_at,
-            Person.id.label("person_id"),
-            Person.login,
-            Person.name,
-            Person.active,
-            Person.epoch,
-            Person.language,
-            Person.must_change_password,
-            Person.pledge_accepted_at,
-            PersonRole.role,
-        )
-        .join(Person, Person.id == DeskSession.person_id)
-        .outerjoin(PersonRole, PersonRole.person_id == Person.id)
-        .where(which)
-    ).all()
+def _find(look: Look, question: Executable, asked: str | int) -> SessionFacts | None:
+    rows = look.session.connection().execute(question, {"asked": asked}).all()
     if not rows:
         return None
     row = rows[0]

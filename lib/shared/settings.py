@@ -1,4 +1,4 @@
-"""Settings from the environment and `VAR_DIR/settings.env`; keys are files that the first start makes."""
+"""Settings from the environment; keys are files in the var folder that the first start makes."""
 
 import os
 import secrets

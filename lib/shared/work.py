@@ -29,6 +29,11 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=Base)
 TRIES = 3
 KEY_DAYS = 30
+BUSY = {"55P03", "SQLITE_BUSY"}
+"""Another writer's lock was not given up in time, on PostgreSQL and SQLite."""
+
+TRIED_AGAIN = ("40001", "40P01")
+"""PostgreSQL's serialization failure and deadlock: the transaction is run again."""
 
 
 @dataclass(frozen=True)
@@ -252,14 +257,14 @@ def perform(
     """Run one action in one transaction; the only commit in the house.
 
     `key` is the idempotency key of a form instance: the same key answers with the first answer. Refuses
-    `no_longer_allowed`, `changed_meanwhile`, `key_reused` and whatever the action refuses. Raises ValueError for
-    a `now` without a zone.
+    `no_longer_allowed`, `changed_meanwhile`, `key_reused`, `desk_busy` and whatever the action refuses.
+    Raises ValueError for a `now` without a zone.
     """
     if now.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
     for attempt in range(1, TRIES + 1):
         try:
-            with database.writing() as session:
+            with _writing() as session:
                 return _run(session, action, actor, now, key, arguments)
         except StaleDataError:
             raise Refusal("changed_meanwhile") from None
@@ -268,9 +273,21 @@ def perform(
             if attempt == TRIES:
                 raise
         except OperationalError as error:
-            if attempt == TRIES or getattr(error.orig, "sqlstate", "") not in ("40001", "40P01"):
+            state = getattr(error.orig, "sqlstate", None)
+            if BUSY & {state, getattr(error.orig, "sqlite_errorname", None)}:
+                raise Refusal("desk_busy") from None
+            if attempt == TRIES or state not in TRIED_AGAIN:
                 raise
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _writing() -> Iterator[Session]:
+    try:
+        with database.writing() as session:
+            yield session
+    except database.Busy:
+        raise Refusal("desk_busy") from None
 
 
 def _run(
@@ -345,7 +362,7 @@ class Together:
 @contextmanager
 def together() -> Iterator[Together]:
     """All or nothing for a sequence of actions, with one commit; for the sample story, which tells thousands."""
-    with database.writing() as session:
+    with _writing() as session:
         steps = Together(session)
         yield steps
         _close_books(session, steps.works)

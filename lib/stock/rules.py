@@ -2,8 +2,6 @@
 
 from functools import lru_cache
 
-from pypinyin import Style, lazy_pinyin
-
 from lib.shared.errors import Refusal
 
 MOST_AT_ONCE = 10_000
@@ -59,6 +57,9 @@ def is_found(search: str, number: str, name: str, name_en: str) -> bool:
 @lru_cache(maxsize=5000)
 def search_keys(name: str, name_en: str) -> tuple[str, ...]:
     """What letters are compared with: names without spaces, full pinyin, initials; lower case."""
+    # Its dictionary takes half a second to load: the first search waits for it, not the start.
+    from pypinyin import Style, lazy_pinyin
+
     syllables = lazy_pinyin(name)
     initials = lazy_pinyin(name, style=Style.FIRST_LETTER)
     keys = (name, name_en, "".join(syllables), "".join(initials))

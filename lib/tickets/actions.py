@@ -32,6 +32,7 @@ from db.models.tickets import (
     Timer,
 )
 from lib.coverage.rules import coverage_state
+from lib.customers.rules import MANY, plain
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -66,6 +67,9 @@ SHOWN_BESIDE = select(
     select(func.min(ReturnCall.due_at))
     .where(ReturnCall.ticket_id == bindparam("of_ticket"), ReturnCall.state == ReturnCallState.OPEN)
     .scalar_subquery(),
+    select(Customer.search_key).where(Customer.id == bindparam("of_customer")).scalar_subquery(),
+    select(Contact.search_key).where(Contact.id == bindparam("of_contact")).scalar_subquery(),
+    select(Contact.phone_digits).where(Contact.id == bindparam("of_contact")).scalar_subquery(),
 )
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
 
@@ -131,8 +135,10 @@ def change_ticket(
     """Change what is told, what is None stays. Another item brings its own coverage at report time (W-01)."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
-    assert ticket.customer_id is not None
-    _ensure_of_customer(work, ticket.customer_id, contact_id, site_id, item_id)
+    if (contact_id, site_id, item_id) != (None, None, None):
+        if ticket.customer_id is None:
+            raise Refusal("not_of_customer")
+        _ensure_of_customer(work, ticket.customer_id, contact_id, site_id, item_id)
     wanted: dict[str, Any] = {
         "priority": priority,
         "fault": fault,
@@ -162,9 +168,11 @@ def change_ticket(
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR)
 def take_ticket(work: Work, *, ticket_id: int, version: int) -> None:
-    """Make the actor the owner of the case."""
+    """Make the actor the owner of the case; whose it is already keeps it."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
+    if ticket.owner_id == work.actor.person_id:
+        return
     ticket.owner_id = work.actor.person_id
     add_event(work, ticket, EventKind.CHANGED, details={"fields": ["owner_id"], "values": {}})
     work.record("ticket.taken", ticket)
@@ -599,12 +607,12 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         "of_technician": ticket.technician_id,
     }
     store = work.session.connection()
-    customer, contact, technician, call_due = store.execute(SHOWN_BESIDE, beside).one()
+    shown_beside = store.execute(SHOWN_BESIDE, beside).one()
     row = work.session.get(QueueRow, ticket.id)
     if row is None:
         row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
-    values = queue_values(ticket, states, customer, contact, technician, call_due)
+    values = queue_values(ticket, states, *shown_beside)
     for name, value in values.items():
         setattr(row, name, value)
 
@@ -616,6 +624,9 @@ def queue_values(
     contact_name: str | None,
     technician_name: str | None,
     return_call_due_at: datetime | None,
+    customer_key: str | None,
+    contact_key: str | None,
+    phone_digits: str | None,
 ) -> dict[str, Any]:
     """The columns of an open case's queue row, derived from the case, its timers and what stands beside it."""
     due = rules.next_due(states, return_call_due_at)
@@ -640,7 +651,14 @@ def queue_values(
         "return_call_open": return_call_due_at is not None,
         "imported": bool(ticket.source),
         "version": ticket.version,
+        "search_key": queue_key(ticket.number, customer_key, contact_key),
+        "phone_digits": phone_digits or "",
     }
+
+
+def queue_key(number: str, customer_key: str | None, contact_key: str | None) -> str:
+    """What a search of the queue reads, from the keys that customer and contact got when they were written."""
+    return f"{MANY}{plain(number)}{customer_key or ''}{contact_key or ''}"
 
 
 def _move(

@@ -1,8 +1,8 @@
 """Whether stored timers and the open list are what the facts say: recomputed case by case in flat memory."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -92,7 +92,16 @@ class _Batch:
             for row in look.session.scalars(select(QueueRow).where(QueueRow.ticket_id.in_(ids)))
         }
         beside = run(
-            select(Ticket.id, Customer.name, Contact.name, Person.name, ReturnCall.due_at)
+            select(
+                Ticket.id,
+                Customer.name,
+                Contact.name,
+                Person.name,
+                ReturnCall.due_at,
+                Customer.search_key,
+                Contact.search_key,
+                Contact.phone_digits,
+            )
             .outerjoin(Customer, Customer.id == Ticket.customer_id)
             .outerjoin(Contact, Contact.id == Ticket.contact_id)
             .outerjoin(Person, Person.id == Ticket.technician_id)
@@ -102,9 +111,7 @@ class _Batch:
             )
             .where(Ticket.id.in_(ids))
         )
-        self.beside: dict[int, tuple[str | None, str | None, str | None, datetime | None]] = {
-            row[0]: (row[1], row[2], row[3], row[4]) for row in beside
-        }
+        self.beside: dict[int, Sequence[Any]] = {row[0]: row[1:] for row in beside}
 
     def fault_of(self, ticket: Ticket, book: Rulebook) -> TimerFault | None:
         told = self.facts.get(ticket.id, ())

@@ -5,17 +5,15 @@ them together. Both read `queue_rows` alone.
 """
 
 import threading
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, func, or_, select
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.functions import FunctionElement
 
 from db.codes import (
     CoverageState,
@@ -28,12 +26,15 @@ from db.codes import (
 )
 from db.models.people import ChangeHead, Person, PersonRole
 from db.models.tickets import NEVER_DUE, QueueRow
+from lib.customers.queries import sees_full
+from lib.customers.rules import phone_fragment, plain
 from lib.shared.calendar import epoch
 from lib.shared.work import Actor, Look
 
 PAGE_ROWS = 50
 HOUR = 3600
 LONGEST_SEARCH = 60
+MOST_WORDS = 6
 TALLY_SECONDS = 1.0
 NOBODY = 0
 """As `QueueFilter.technician`: no technician yet."""
@@ -65,7 +66,11 @@ SEES_ALL = frozenset(set(Role) - {Role.TECHNICIAN})
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """What a list of open cases is narrowed to. `person_id` is whose "mine" is; `only_of` is set by who looks."""
+    """What a list of open cases is narrowed to.
+
+    `person_id` is whose "mine" is; `only_of` and `by_phone` (whether words may be looked for in phones) are set by
+    who looks.
+    """
 
     view: QueueView = QueueView.ALL
     status: TicketStatus | None = None
@@ -74,6 +79,7 @@ class QueueFilter:
     text: str = ""
     person_id: int | None = None
     only_of: int | None = None
+    by_phone: bool = False
 
     @property
     def is_narrowed(self) -> bool:
@@ -103,6 +109,9 @@ class QueueLine:
     technician: str
     technician_id: int | None
     owner_id: int | None
+    version: int = 1
+    search_key: str = ""
+    phone_digits: str = ""
 
     @property
     def key(self) -> Key:
@@ -126,10 +135,14 @@ COLUMNS = {
     "technician": QueueRow.technician_name,
     "technician_id": QueueRow.technician_id,
     "owner_id": QueueRow.owner_id,
+    "version": QueueRow.version,
+    "search_key": QueueRow.search_key,
+    "phone_digits": QueueRow.phone_digits,
 }
 """Column of the store for each field of QueueLine, in its order."""
 
-SENT_FIELDS = tuple(name for name in COLUMNS if name not in ("technician_id", "owner_id"))
+KEPT_BACK = ("technician_id", "owner_id", "search_key", "phone_digits")
+SENT_FIELDS = tuple(name for name in COLUMNS if name not in KEPT_BACK)
 """What the browser gets of a line, in this order."""
 
 
@@ -190,13 +203,53 @@ def seen_by(where: QueueFilter, actor: Actor) -> QueueFilter:
         person_id=actor.person_id,
         only_of=None if sees_all else actor.person_id,
         text=searchable(where.text),
+        by_phone=sees_full(actor),
     )
 
 
 def searchable(text: str) -> str:
-    """Typed words as they are compared: full-width forms narrowed, unprintable left out, ASCII in small letters."""
-    plain = unicodedata.normalize("NFKC", "".join(c for c in text if c.isprintable()))
-    return _small(plain.strip()[:LONGEST_SEARCH])
+    """Typed words as search keys are written: full-width forms narrowed, small letters, single spaces."""
+    return plain("".join(c if c.isprintable() else " " for c in text))[:LONGEST_SEARCH]
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a typed text looks for: each word, with the digits it may be of a phone; and the whole as one phone."""
+
+    words: tuple[tuple[str, str], ...]
+    phone: str
+
+
+@lru_cache(1024)
+def sought(text: str, by_phone: bool) -> Sought:
+    """Take a searchable text apart. Without `by_phone` no phone is looked into, or it could be asked out."""
+    words = text.split()[:MOST_WORDS]
+    fragment = phone_fragment if by_phone else lambda _: ""
+    whole = fragment(text) if len(words) > 1 else ""
+    return Sought(tuple((word, fragment(word)) for word in words), whole)
+
+
+def _holds_text(where: QueueFilter, line: QueueLine) -> bool:
+    asked = sought(where.text, where.by_phone)
+    if asked.phone and asked.phone in line.phone_digits:
+        return True
+    return all(
+        word in line.search_key or (digits and digits in line.phone_digits)
+        for word, digits in asked.words
+    )
+
+
+def _text_condition(where: QueueFilter) -> ColumnElement[bool]:
+    asked = sought(where.text, where.by_phone)
+    held: ColumnElement[bool] = and_(
+        *(
+            or_(_contains(QueueRow.search_key, word), _contains(QueueRow.phone_digits, digits))
+            if digits
+            else _contains(QueueRow.search_key, word)
+            for word, digits in asked.words
+        )
+    )
+    return or_(held, _contains(QueueRow.phone_digits, asked.phone)) if asked.phone else held
 
 
 def matches(where: QueueFilter, line: QueueLine, now: int) -> bool:
@@ -209,7 +262,7 @@ def matches(where: QueueFilter, line: QueueLine, now: int) -> bool:
         return False
     if where.technician is not None and (line.technician_id or NOBODY) != where.technician:
         return False
-    if where.text and not (where.text in _small(line.number) or where.text in _small(line.company)):
+    if where.text and not _holds_text(where, line):
         return False
     match where.view:
         case QueueView.OVERDUE:
@@ -250,12 +303,7 @@ def conditions(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
             else QueueRow.technician_id == where.technician
         )
     if where.text:
-        held.append(
-            or_(
-                _contains(QueueRow.number, where.text),
-                _contains(QueueRow.customer_name, where.text),
-            )
-        )
+        held.append(_text_condition(where))
     held.extend(_view_condition(where, now))
     return held
 
@@ -281,34 +329,10 @@ def _view_condition(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
             return []
 
 
-ASCII_SMALL = {ord(capital): ord(capital) + 32 for capital in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-
-
-def _small(text: str) -> str:
-    """ASCII letters in small: the one folding that both databases and Python do alike."""
-    return text.translate(ASCII_SMALL)
-
-
-class _AsciiSmall(FunctionElement[str]):
-    """`_small` in the database: SQLite folds ASCII only by itself, PostgreSQL under the collation "C"."""
-
-    name = "ascii_small"
-    type = String()
-    inherit_cache = True
-
-
-@compiles(_AsciiSmall)
-def _compile_ascii_small(element: _AsciiSmall, compiler: Any, **options: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_AsciiSmall, "postgresql")
-def _compile_ascii_small_c(element: _AsciiSmall, compiler: Any, **options: Any) -> str:
-    return f'lower({compiler.process(element.clauses, **options)} COLLATE "C")'
-
-
 def _contains(column: Any, text: str) -> ColumnElement[bool]:
-    return _AsciiSmall(column).contains(text, autoescape=True)
+    # SQLite's LIKE takes ASCII capitals for small letters; keys and searched words have none.
+    contained: ColumnElement[bool] = column.contains(text, autoescape=True)
+    return contained
 
 
 def read_queue(
@@ -326,7 +350,7 @@ def read_queue(
     total = None
     if where.is_narrowed:
         whole = low is None and high is None
-        total = len(lines) if whole else count_lines(look, where=where)
+        total = len(lines) if whole else _count(look.session, where, now)
     return QueuePage(where, number, lines, low, high, total, tally, list_technicians(look.session))
 
 
@@ -381,8 +405,12 @@ def read_change_number(look: Look) -> int:
 
 def count_lines(look: Look, *, where: QueueFilter) -> int:
     """How many open cases the filter holds for the actor."""
-    held = conditions(seen_by(where, look.actor), epoch(look.now))
-    return look.session.scalar(select(func.count()).select_from(QueueRow).where(*held)) or 0
+    return _count(look.session, seen_by(where, look.actor), epoch(look.now))
+
+
+def _count(session: Session, where: QueueFilter, now: int) -> int:
+    held = conditions(where, now)
+    return session.scalar(select(func.count()).select_from(QueueRow).where(*held)) or 0
 
 
 def find_lines(session: Session, ids: Collection[int]) -> dict[int, QueueLine]:

@@ -104,7 +104,9 @@ def causes_chart(language: Language) -> Spec:
                 "fault:N",
                 sort=None,
                 title=None,
-                axis=alt.Axis(labelExpr=named, labelLimit=150, ticks=False, labelPadding=6),
+                axis=alt.Axis(
+                    labelExpr=named, labelLimit=150, labelOverlap=False, ticks=False, labelPadding=6
+                ),
             ),
             tooltip=[
                 alt.Tooltip("name:N", title=text(language, "report.fault")),

@@ -130,6 +130,20 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
     return answer
 
 
+def attempt(action: Callable[..., object], *, key: str, **arguments: Any) -> Refusal | None:
+    """Run one action of several as `submit` does; why it was refused is answered, not kept for the next run."""
+    try:
+        facts = current()
+        _ensure_may_go_on(facts, action)
+        assert facts is not None
+        perform(action, actor=facts.actor, now=clock.now(), key=key, **arguments)
+    except Refusal as refusal:
+        return refusal
+    except Exception as error:  # noqa: BLE001 - `failed` logs it
+        return failed(error, action_name(action))
+    return None
+
+
 def refuse(key: str, **params: Any) -> None:
     """Refuse from a callback before any action was tried, e.g. for a file that is too large."""
     st.session_state[REFUSAL] = Refusal(key, **params)
@@ -183,8 +197,8 @@ def _show(refusal: Refusal) -> None:
     st.error(words_of(refusal), icon=":material/block:")
 
 
-def words_of(refusal: Refusal) -> str:
-    """The words of a refusal; a collision names who changed what."""
+def words_of(refusal: Refusal, *, plain: bool = False) -> str:
+    """The words of a refusal, for Markdown unless `plain`; a collision names who changed what."""
     if refusal.key == "changed_meanwhile" and "subject" in refusal.params:
         try:
             change = _looked(
@@ -197,7 +211,7 @@ def words_of(refusal: Refusal) -> str:
         if change is not None:
             return label(
                 "refusal.changed_by",
-                who=escape(change.by) or label("actor.system"),
+                who=(change.by if plain else escape(change.by)) or label("actor.system"),
                 at=when(change.at, seconds=True),
                 what=action_words(change.action),
             )

@@ -1,6 +1,7 @@
 """What starts and stops with the app, and what must be so before it serves anybody."""
 
 import gc
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -32,7 +33,8 @@ def lifespan(
         if not database.is_configured():
             migrate.upgrade(settings().database)
             database.configure(settings().database)
-        dummy_hash()
+        # Hashing takes a third of a second, beside what starts meanwhile.
+        threading.Thread(target=dummy_hash, name="dummy hash", daemon=True).start()
         async with AsyncExitStack() as stack:
             for companion in companions:
                 await stack.enter_async_context(companion())

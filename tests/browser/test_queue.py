@@ -1,6 +1,5 @@
 """The open queue in a real browser: it ticks by the server's clock, changes in place, and is silent when idle."""
 
-import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,15 +7,17 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
-from sqlalchemy import delete, update
+from sqlalchemy import String, cast, delete, select, update
 
 from db import session as database
 from db.codes import Priority, TicketStatus, WaitingFor
-from db.models.tickets import QueueRow, Ticket
+from db.models.people import Person
+from db.models.tickets import QueueRow, Ticket, TicketEvent
 from lib.shared import clock
 from lib.shared.calendar import epoch
 from tests.browsing import Windows, settle
-from tests.serving import Server
+from tests.cast import login_of
+from tests.serving import SOON, Server
 from tests.tickets.open_cases import announce, write_open_case
 from tests.web.sockets import inside
 
@@ -41,7 +42,10 @@ def store(server: Server) -> Iterator[datetime]:
     with inside(server):
         with database.writing() as session:
             session.execute(delete(QueueRow))
-            session.execute(delete(Ticket))
+            # Cases that were worked on have facts, which nothing deletes; they give their numbers back.
+            worked_on = Ticket.id.in_(select(TicketEvent.ticket_id))
+            session.execute(delete(Ticket).where(~worked_on))
+            session.execute(update(Ticket).values(number="old-" + cast(Ticket.id, String)))
             announce(session, 0)
         yield clock.now()
 
@@ -159,13 +163,13 @@ def test_changes_of_others_show_within_a_second_and_without_a_rerun(windows: Win
     began = time.monotonic()
     second = write(2, due_in=5 * MINUTE, customer_name="云山酒店")
     expect(row(page, second)).to_contain_text("云山酒店")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
     assert order(page) == [second, first]
 
     began = time.monotonic()
     change(first, due_at=epoch(clock.now()) - 5, priority=Priority.P1)
     expect(row(page, first).locator(".timer.late")).to_be_visible()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
     assert order(page) == [first, second]
 
     end(second)
@@ -213,6 +217,81 @@ def test_keys_move_open_and_come_back_to_the_same_row(windows: Windows) -> None:
     assert abs(page.locator(".queue .scroll").evaluate("box => box.scrollTop") - scrolled) < 40
 
 
+def test_one_key_takes_the_focused_case(windows: Windows) -> None:
+    first, second = write(1, due_in=10 * MINUTE), write(2, due_in=20 * MINUTE)
+    page = windows.open("hotline", "/tickets_queue")
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator(".foot .said")).to_have_text("CC-2026-000002：接手完成")
+    expect(page.get_by_role("button", name="我的1")).to_be_visible()
+    with database.ReadSession() as session:
+        owners = {row.ticket_id: row.owner_id for row in session.scalars(select(QueueRow))}
+        assert owners[first] is None
+        assert session.get_one(Person, owners[second]).login == login_of("hotline")
+    assert focused(page) is not None
+
+
+def test_ten_cases_get_a_technician_in_four_actions_and_the_stale_one_says_why(
+    windows: Windows,
+) -> None:
+    cases = [write(number, due_in=number * MINUTE) for number in range(1, 13)]
+    page = windows.open("supervisor", "/tickets_queue")
+    with database.writing() as session:
+        session.execute(update(Ticket).where(Ticket.id == cases[4]).values(version=7))
+    expect(page.locator(".bulk")).to_be_hidden()
+    row(page, cases[0]).get_by_role("checkbox").click()
+    row(page, cases[9]).get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(page.locator(".bulk b")).to_have_text("已选 10 件")
+    page.get_by_label("选择技术人员").select_option(label="陈刚")
+    page.get_by_role("button", name="派工", exact=True).click()
+    expect(page.locator(".foot .said")).to_have_text("派工：完成 9 件，未完成 1 件")
+    expect(page.locator(".results li.refused")).to_contain_text("CC-2026-000005")
+    expect(page.locator(".results li.done")).to_have_count(9)
+    expect(page.locator(".bulk b")).to_have_text("已选 1 件")
+    expect(page.locator(".queue tbody td.technician", has_text="陈刚")).to_have_count(9)
+    with database.ReadSession() as session:
+        done = session.scalars(select(QueueRow).where(QueueRow.technician_id.is_not(None)))
+        assert {each.ticket_id for each in done} == set(cases[:10]) - {cases[4]}
+
+
+def test_a_choice_made_by_keys_stays_across_pages(windows: Windows) -> None:
+    with database.writing() as session:
+        for number in range(1, 61):
+            write_open_case(session, clock.now(), number, due_in=number * MINUTE)
+    page = windows.open("hotline", "/tickets_queue")
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator(".bulk b")).to_have_text("已选 3 件")
+    page.get_by_role("button", name="下一页").click()
+    page.get_by_text("CC-2026-000060").wait_for()
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    expect(page.locator(".bulk b")).to_have_text("已选 4 件")
+    page.get_by_label("选择新的优先级").select_option("p1")
+    page.get_by_role("button", name="更改优先级").click()
+    expect(page.locator(".foot .said")).to_have_text("更改优先级：完成 4 件，未完成 0 件")
+    expect(page.locator(".bulk")).to_be_hidden()
+    with database.ReadSession() as session:
+        urgent = session.scalars(select(QueueRow.number).where(QueueRow.priority == Priority.P1))
+        assert sorted(number[-2:] for number in urgent) == ["01", "02", "03", "51"]
+
+
+def test_who_may_only_read_is_shown_no_commands(windows: Windows) -> None:
+    case = write(1)
+    page = windows.open("auditor", "/tickets_queue")
+    expect(row(page, case)).to_be_visible()
+    expect(page.locator(".queue tbody input")).to_have_count(0)
+    page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    expect(page.locator(".bulk")).to_be_hidden()
+    assert "A 接手" not in page.locator(".foot").inner_text()
+
+
 def test_a_click_opens_the_ticket_the_way_back_keeps_the_filter_and_alt_n_begins_a_case(
     windows: Windows,
 ) -> None:
@@ -236,19 +315,19 @@ def test_filters_live_in_the_address_as_codes_and_survive_the_language(windows: 
     page.get_by_label("状态").select_option("new")
     page.wait_for_url("**/tickets_queue?status=new")
     expect(page.locator(".total")).to_have_text("共 2 件")
-    page.get_by_label("单号或公司").fill("云山")
-    page.wait_for_url(re.compile("q=%E4%BA%91%E5%B1%B1"))
+    page.get_by_label("单号、公司、联系人、电话").fill("yunshan 李娜")
     expect(page.locator(".total")).to_have_text("共 1 件")
     settle(page)
+    assert page.url.endswith("/tickets_queue?status=new"), "names and phones stay out of addresses"
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("columnheader", name="Time left")).to_be_visible()
-    expect(page.get_by_label("Number or company")).to_have_value("云山")
+    expect(page.get_by_label("Number, company, contact, phone")).to_have_value("yunshan 李娜")
     assert "status=new" in page.url
     assert order(page) == [wanted]
     page.reload()
     settle(page)
     expect(page.get_by_label("Status")).to_have_value("new")
-    assert order(page) == [wanted]
+    expect(page.locator(".total")).to_have_text("2 cases")
     page.get_by_role("button", name="Clear filters").click()
     expect(page.locator(".total")).to_have_text("3 cases")
     page.get_by_role("button", name="中文").click()
@@ -333,7 +412,7 @@ def test_fifteen_rows_fit_and_the_page_never_scrolls_sideways(
             cell => cell.getBoundingClientRect().right <= frame.right + 1);
         return { rows: inside.length, columns: cells.length };
     }""")
-    wanted = {(1440, 900): (15, 9), (1024, 768): (10, 9), (768, 1024): (15, 5)}[size]
+    wanted = {(1440, 900): (15, 10), (1024, 768): (10, 10), (768, 1024): (15, 6)}[size]
     assert seen["rows"] >= wanted[0], seen
     assert seen["columns"] >= wanted[1], seen
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -361,6 +440,8 @@ def test_axe_finds_nothing_serious(windows: Windows, dark: bool, language: str) 
         settle(page)
     page.mouse.move(600, 600)
     page.locator(".queue tbody a[tabindex='0']").focus()
+    page.keyboard.press("x")
+    page.locator(".bulk").wait_for()
     found = Axe().run(page).response["violations"]
     serious = [
         (each["id"], [node["target"] for node in each["nodes"]])

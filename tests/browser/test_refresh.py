@@ -1,6 +1,7 @@
 """Pages beside the queue show other people's changes without being asked, and are silent while nothing changes."""
 
 import time
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +16,7 @@ from lib.shared.work import Actor, actor_of, perform
 from lib.tickets.actions import open_ticket, start_waiting
 from tests.browser.test_queue import listen_to_frames
 from tests.browsing import Windows, settle
-from tests.serving import Server
+from tests.serving import SOON, Server
 from tests.web.sockets import inside, person_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.alone]
@@ -28,7 +29,7 @@ def colleague(part: str) -> Actor:
 
 def a_case(hotline: Actor) -> int:
     now = clock.now()
-    customer = perform(add_customer, actor=hotline, now=now, name=f"云山酒店 {now.timestamp()}")
+    customer = perform(add_customer, actor=hotline, now=now, name=f"云山酒店 {uuid4().hex}")
     return perform(
         open_ticket,
         actor=hotline,
@@ -77,4 +78,4 @@ def test_a_colleagues_step_shows_on_the_open_case_within_a_second(
         wait_for(case, "等电机到货")
         began = time.monotonic()
         expect(page.get_by_text("等电机到货").first).to_be_visible()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < SOON

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 from sqlalchemy import func, select
 
 from db import session as store
@@ -20,7 +20,7 @@ from lib.shared import clock
 from lib.shared.words import text
 from lib.shared.work import actor_of, perform, system
 from lib.stock import actions as stock
-from tests.browsing import DESKTOP, TABLET, Windows, settle
+from tests.browsing import DESKTOP, TABLET, Windows, settle, tap_twenty_times
 from tests.cast import PEOPLE, Cast
 from tests.conftest import locked, run_dir
 from tests.daytime import next_morning
@@ -109,16 +109,6 @@ def a_part(desk: Desk, number: str, on_hand: int) -> int:
     part_id = perform(stock.add_part, number=number, name="电机", **told)
     perform(stock.receive_part, part_id=part_id, quantity=on_hand, **told)
     return part_id
-
-
-def tap_twenty_times(page: Page, name: str | re.Pattern[str]) -> None:
-    """Ten double clicks as fast as the browser delivers them."""
-    button = page.get_by_role("button", name=name).first
-    expect(button).to_be_enabled()
-    handle = button.element_handle()
-    for _ in range(10):
-        handle.evaluate("button => { button.click(); button.click(); }")
-    settle(page)
 
 
 def sign(page: Page) -> None:

@@ -1,6 +1,10 @@
 """The clock's work on both databases: one at a time, made up for when missed, and no more than it should."""
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -26,6 +30,8 @@ from lib.shared import audit
 from lib.shared.audit import verify_chain
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import perform, system
+from tests.conftest import fresh_address
+from tests.serving import ROOT, child_environment
 
 
 class Clock:
@@ -287,3 +293,42 @@ def test_a_database_that_is_away_is_waited_for(clock):
     assert not worker.beat()
     database.configure(address, durable=False)
     assert worker.beat()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_run_jobs_works_beside_the_apps_on_postgresql_and_ends_in_order(tmp_path):
+    var_dir = tmp_path / "var"
+    with fresh_address("postgresql", tmp_path) as address:
+        database.configure(address)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lib.command", "jobs"],
+            cwd=ROOT,
+            env=child_environment(var_dir, address),
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.monotonic() + 60
+        while count(JobRun) < len(JOBS):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 0, told
+        with database.ReadSession() as session:
+            assert session.get(JobLease, "jobs").holder == ""
+        database.dispose()
+    assert (var_dir / "audit-heads.log").read_text().count("\n") == 1
+
+
+@pytest.mark.slow
+def test_run_jobs_says_that_the_app_does_it_on_sqlite(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "lib.command", "jobs"],
+        cwd=ROOT,
+        env=child_environment(tmp_path / "var"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "the app does this itself" in told.stderr

@@ -519,3 +519,33 @@ def test_a_refusal_among_several_actions_undoes_them_all(cast, now):
     with pytest.raises(Refusal, match="no_longer_allowed"):
         tell()
     assert books() == before
+
+
+@pytest.mark.slow
+def test_one_who_waits_too_long_for_another_process_is_told_so(cast, now, monkeypatch):
+    monkeypatch.setattr(database, "LONGEST_WAIT", 0.3)
+    database.configure(database.url(), durable=False)
+    if database.is_sqlite():
+        held, release = "from pathlib import Path; from db.session import _WriteLock\n", "lock"
+        held += f"lock = _WriteLock(Path({str(database.writer().url.database)!r} + '.writing'))\n"
+        held += "lock.__enter__()\n"
+    else:
+        release = "connection"
+        held = "import psycopg\n"
+        address = database.url().replace("+psycopg", "")
+        held += f"connection = psycopg.connect({address!r})\n"
+        held += "connection.execute('UPDATE audit_head SET id = id')\n"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", held + f"print('held', flush=True); input(); del {release}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        before = books()
+        with pytest.raises(Refusal, match="desk_busy"):
+            perform(bring_customer, actor=cast.hotline, now=now, key="form-1", name="华庭")
+        assert books() == before
+    finally:
+        holder.communicate(b"\n")
+    assert perform(bring_customer, actor=cast.hotline, now=now, key="form-1", name="华庭")

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from db.codes import Channel, CoverageState, FaultCode, Priority, TicketStatus, TimerKind
 from db.models.people import Change, ChangeHead
 from db.models.tickets import NEVER_DUE, QueueRow, Ticket
+from lib.customers.rules import search_key
 from lib.shared.calendar import epoch
+from lib.tickets.actions import queue_key
 
 IN_TICKET = ("priority", "status", "waiting_for", "fault", "coverage", "technician_id", "owner_id")
 
@@ -38,6 +40,7 @@ def write_open_case(session: Session, now: datetime, number: int, **facts: Any) 
     )
     session.add(ticket)
     session.flush()
+    keys = (search_key(row[name], limit=400) for name in ("customer_name", "contact_name"))
     session.add(
         QueueRow(
             ticket_id=ticket.id,
@@ -46,6 +49,7 @@ def write_open_case(session: Session, now: datetime, number: int, **facts: Any) 
             due_at=NEVER_DUE if due_in is None else epoch(now) + due_in,
             due_kind=None if due_in is None else TimerKind.RESOLUTION,
             version=1,
+            search_key=queue_key(ticket.number, *keys),
             **row,
         )
     )

@@ -21,6 +21,7 @@ from db.codes import (
 from db.models.customers import Customer
 from db.models.people import AuditRow, Change, ChangeHead
 from db.models.tickets import NEVER_DUE, QueueRow, ReturnCall, Ticket, TicketEvent, Timer
+from lib.customers.actions import add_contact, add_customer
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, perform, permit, system
 from lib.tickets import actions
@@ -153,6 +154,24 @@ def test_a_role_without_the_permit_is_refused(desk):
             perform(
                 actions.cancel_ticket, actor=actor, now=desk.now, ticket_id=1, version=1, words="x"
             )
+
+
+def test_a_new_case_is_found_by_its_company_and_by_its_contact(desk):
+    customer_id = desk.do(add_customer, by=desk.cast.hotline, name="云山酒店", short_name="云山")
+    contact_id = desk.do(
+        add_contact,
+        by=desk.cast.hotline,
+        customer_id=customer_id,
+        name="王建国",
+        phone="139 1234 5678",
+    )
+    ticket_id = desk.take_call(customer_id=customer_id, contact_id=contact_id)
+    with database.ReadSession() as session:
+        row = session.get_one(QueueRow, ticket_id)
+    for part in (row.number.lower(), "云山酒店", "ysjd", "|云山|", "wangjianguo", "|wjg"):
+        assert part in row.search_key
+    assert row.phone_digits == "13912345678"
+    assert "1391" not in row.search_key
 
 
 def test_the_first_contact_stops_the_first_response(desk):

@@ -181,6 +181,7 @@ def test_history_gets_no_timers_and_no_return_calls_and_open_cases_stand_last(ol
     assert (waiting.status, waiting.waiting_for) == ("waiting", "parts")
     assert lines[ticket("B").number].customer_name == "Lotus Hotel"
     assert lines[ticket("B").number].contact_name == "Wang"
+    assert lines[ticket("B").number].search_key == "|cc-2026-000001|lotus hotel|lotushotel|wang"
 
 
 def test_an_open_case_can_be_worked_on_to_its_end_and_never_gets_a_timer(old_desk, cast, now):

@@ -10,10 +10,12 @@ from lib.shared.calendar import epoch
 from lib.shared.work import look
 from lib.tickets.queue import (
     PAGE_ROWS,
+    SENT_FIELDS,
     QueueFilter,
     QueueView,
     find_crossing,
     read_queue,
+    sent,
     tallies,
 )
 from tests.cast import Cast
@@ -122,6 +124,59 @@ def test_typed_full_width_letters_and_capitals_find_the_number(cast: Cast, now: 
     page = look(read_queue, actor=cast.hotline, now=now, where=where)
     assert [line.id for line in page.lines] == [found]
     assert page.total == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "CC-2026-000001", "０００００1", "华庭酒店", "庭酒", "王建国", "建国", "huatingjiudian", "Hua Ting", "htjd",
+        "wjg", "htjd 王", "13912345678", "9123", "5678", "139 1234 5678", "+86 139-1234-5678", "５６７８", "华庭 5678",
+    ],
+)  # fmt: skip
+def test_one_box_finds_a_case_by_whatever_somebody_knows(
+    cast: Cast, now: datetime, typed: str
+) -> None:
+    with database.writing() as session:
+        found = write_open_case(
+            session,
+            now,
+            1,
+            customer_name="华庭酒店",
+            contact_name="王建国",
+            phone_digits="13912345678",
+        )
+        write_open_case(session, now, 2, phone_digits="02168880000")
+    for actor in (cast.hotline, cast.dispatcher, cast.supervisor):
+        page = look(read_queue, actor=actor, now=now, where=QueueFilter(text=typed))
+        assert [line.id for line in page.lines] == [found]
+        assert page.total == 1
+
+
+@pytest.mark.parametrize("typed", ["13912345678", "5678", "139 1234 5678", "139", "李娜 5678"])
+def test_roles_that_read_masked_phones_cannot_ask_a_phone_out_digit_by_digit(
+    cast: Cast, now: datetime, typed: str
+) -> None:
+    with database.writing() as session:
+        write_open_case(
+            session,
+            now,
+            1,
+            technician_id=cast.technician.person_id,
+            phone_digits="13912345678",
+        )
+    for actor in (cast.technician, cast.sales, cast.quality, cast.storekeeper):
+        page = look(read_queue, actor=actor, now=now, where=QueueFilter(text=typed, by_phone=True))
+        assert page.lines == []
+        named = look(read_queue, actor=actor, now=now, where=QueueFilter(text="李娜"))
+        assert len(named.lines) == 1
+
+
+def test_nothing_that_a_search_reads_goes_to_a_browser(cast: Cast, now: datetime) -> None:
+    with database.writing() as session:
+        write_open_case(session, now, 1, phone_digits="13912345678")
+    page = look(read_queue, actor=cast.hotline, now=now, where=QueueFilter())
+    assert not {"search_key", "phone_digits"} & set(SENT_FIELDS)
+    assert "13912345678" not in str(sent(page.lines[0]))
 
 
 def test_time_alone_brings_a_case_over_the_line(cast: Cast, now: datetime) -> None:

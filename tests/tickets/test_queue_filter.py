@@ -27,6 +27,13 @@ from tests.tickets.open_cases import write_open_case
 COMPANIES = [
     "春晖酒店有限公司", "ABC Curtains", "abc_百分之5%", "Éclair Hotel", "back\\slash", "Straße 9", "ＡＢＣ全角", "",
 ]  # fmt: skip
+CONTACTS = ["李娜", "单雄", "O'Neil", ""]
+PHONES = ["13812345678", "02168888888x801", "4000112233", ""]
+TYPED = [
+    *COMPANIES, *CONTACTS, *PHONES, "%", "_", "\\", "|", "é", "ß", "00001", "cc-2026", "酒店", "a", "chjd",
+    "ln", "shan", "chunhui jiudian", "ln 5678", "138 1234 5678", "1234", "x801", "５６７８", "酒店　李",
+    "a b c d e f g h",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,8 @@ def store(module_database: str) -> tuple[int, list[int]]:
                 technician_id=chance.choice(people),
                 owner_id=chance.choice(people),
                 customer_name=chance.choice(COMPANIES),
+                contact_name=chance.choice(CONTACTS),
+                phone_digits=chance.choice(PHONES),
                 return_call_open=status is TicketStatus.COMPLETED,
                 due_in=chance.choice([None, -1, 0, 1, 3599, 3600, 3601, -86400, 86400]),
             )
@@ -64,7 +73,7 @@ def test_a_row_is_in_the_list_exactly_when_it_matches(
 ) -> None:
     now, people = store
     persons = st.sampled_from([None, *people])
-    piece = st.sampled_from([*COMPANIES, "%", "_", "\\", "é", "ß", "00001", "cc-2026", "酒店", "a"])
+    piece = st.sampled_from(TYPED)
     where = QueueFilter(
         view=data.draw(st.sampled_from(list(QueueView))),
         status=data.draw(st.sampled_from([None, *OPEN_STATUSES])),
@@ -73,6 +82,7 @@ def test_a_row_is_in_the_list_exactly_when_it_matches(
         text=searchable(data.draw(st.one_of(st.just(""), piece, st.text(max_size=3)))),
         person_id=data.draw(persons),
         only_of=data.draw(persons),
+        by_phone=data.draw(st.booleans()),
     )
     moment = now + data.draw(st.sampled_from([0, 0, 1, -1, 3600, -3600]))
     with database.ReadSession() as session:

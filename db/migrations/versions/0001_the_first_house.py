@@ -706,6 +706,8 @@ def upgrade() -> None:
         sa.Column("imported", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("change_number", sa.BigInteger(), nullable=False),
+        sa.Column("search_key", sa.String(length=1100), nullable=False),
+        sa.Column("phone_digits", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(
             ["ticket_id"], ["tickets.id"], name=op.f("fk_queue_rows_ticket_id")
         ),

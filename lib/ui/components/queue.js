@@ -1,4 +1,5 @@
 // The open queue: rows that tick and change in place. The server sends codes and patches, never reruns.
+import { Selection } from "./queue_selection.js";
 import { Stream, afterRandom } from "./stream.js";
 
 const HOUR = 3600000;
@@ -91,6 +92,7 @@ class Queue {
     this.rows = new Map();
     this.gone = new Map();
     this.later = [];
+    this.commands = [];
     this.newest = 0;
     this.generation = -1;
     this.serial = 0;
@@ -126,7 +128,7 @@ class Queue {
   }
 
   async take({ data, setTriggerValue }) {
-    this.send = (request) => setTriggerValue("request", request);
+    this.send = setTriggerValue;
     this.arriving = data;
     const words = await catalogue(data.words);
     if (this.closed || this.arriving !== data) return;
@@ -149,6 +151,13 @@ class Queue {
     this.heading = element("h1", { className: "hidden-words" });
     this.buildTools();
     this.views = element("div", { className: "views", role: "group" });
+    this.selection = new Selection({
+      say: (key, values) => this.say(key, values),
+      give: (verb, values, cases) => this.command(verb, values, cases),
+      changed: () => this.showChosen(),
+      say_status: (text) => write(this.said, text),
+    });
+    this.selection.bar.addEventListener("focusout", () => this.goOnLater());
     this.buildTable(data.columns);
     this.bar = element("button", { className: "bar", type: "button", hidden: true });
     this.bar.addEventListener("click", () => this.refresh());
@@ -156,7 +165,8 @@ class Queue {
     this.frame = element("div", { className: "frame" }, this.scroll, this.empty, this.bar);
     this.buildFoot();
     this.box.before(sheet);
-    this.box.append(this.heading, this.tools, this.views, this.frame, this.foot);
+    const { bar, results } = this.selection;
+    this.box.append(this.heading, this.tools, this.views, this.frame, bar, results, this.foot);
     this.surroundings = new ResizeObserver(() => this.fit());
     this.surroundings.observe(document.body);
     this.surroundings.observe(this.tools);
@@ -199,6 +209,9 @@ class Queue {
   buildTable(columns) {
     this.columns = columns;
     this.heads = columns.map((name) => element("th", { scope: "col", className: name }));
+    this.every = element("input", { type: "checkbox" });
+    this.every.addEventListener("change", () => this.chooseEvery());
+    if (columns[0] === "select") this.heads[0].append(this.every);
     this.body = element("tbody");
     this.caption = element("caption", { className: "hidden-words" });
     this.table = element(
@@ -213,6 +226,9 @@ class Queue {
       this.holding = true;
     });
     this.table.addEventListener("click", (event) => this.click(event));
+    this.table.addEventListener("mousedown", (event) => {
+      if (event.shiftKey && event.target.closest("td.select")) event.preventDefault();
+    });
     this.table.addEventListener("keydown", (event) => this.pressKey(event));
     this.table.addEventListener("focusin", (event) => this.focused(event));
   }
@@ -220,6 +236,7 @@ class Queue {
   buildFoot() {
     this.total = element("span", { className: "total" });
     this.offline = element("span", { className: "offline", role: "status", hidden: true });
+    this.said = element("span", { className: "said", role: "status" });
     this.keys = element("span", { className: "keys" });
     const step = (name) => {
       const button = element("button", { type: "button" });
@@ -228,7 +245,15 @@ class Queue {
     };
     this.steps = { first: step("first"), previous: step("previous"), next: step("next") };
     this.pages = element("nav", {}, ...Object.values(this.steps));
-    this.foot = element("div", { className: "foot" }, this.total, this.offline, this.keys, this.pages);
+    this.foot = element(
+      "div",
+      { className: "foot" },
+      this.total,
+      this.offline,
+      this.said,
+      this.keys,
+      this.pages,
+    );
   }
 
   // --- showing --------------------------------------------------------------------------------
@@ -248,12 +273,14 @@ class Queue {
     }
     this.showWords();
     this.showTools();
+    this.selection.offer(data);
     this.showCounts(data.counts);
     this.replaceRows();
     const waiting = this.later.filter((message) => message.generation >= this.generation);
     this.later = [];
     waiting.forEach((message) => this.heard(message));
     this.restore();
+    this.takeResults();
     this.fit();
     this.listen();
   }
@@ -265,9 +292,13 @@ class Queue {
     write(this.heading, this.say("queue.title"));
     this.table.setAttribute("aria-label", this.say("queue.title"));
     write(this.caption, this.say("queue.caption"));
-    this.heads.forEach((head, index) => write(head, this.say(`queue.column.${this.columns[index]}`)));
-    this.search.placeholder = this.say("queue.search");
-    this.search.setAttribute("aria-label", this.say("queue.search"));
+    this.every.setAttribute("aria-label", this.say("queue.choose_page"));
+    this.heads.forEach((head, index) => {
+      if (this.columns[index] !== "select") write(head, this.say(`queue.column.${this.columns[index]}`));
+    });
+    const what = this.say(this.data.by_phone ? "queue.search" : "queue.search_masked");
+    this.search.placeholder = what;
+    this.search.setAttribute("aria-label", what);
     this.search.title = this.say("queue.search_key");
     write(this.clear, this.say("queue.clear"));
     this.fresh.replaceChildren(
@@ -278,7 +309,7 @@ class Queue {
     this.views.setAttribute("aria-label", this.say("queue.views"));
     this.pages.setAttribute("aria-label", this.say("queue.pages"));
     for (const [name, button] of Object.entries(this.steps)) write(button, this.say(`queue.page.${name}`));
-    write(this.keys, this.say("queue.keys"));
+    write(this.keys, this.say(this.data.may.length ? "queue.keys_desk" : "queue.keys"));
     write(this.offline, this.say("queue.offline"));
     for (const row of this.rows.values()) this.fill(row);
   }
@@ -379,6 +410,7 @@ class Queue {
     }
     row.facts = facts;
     row.number = number;
+    this.selection.meet(facts);
     this.fill(row);
     return row;
   }
@@ -400,13 +432,15 @@ class Queue {
       node.append(cells[name]);
     }
     cells.number.append(link);
+    const chosen = element("input", { type: "checkbox", tabIndex: -1 });
+    cells.select?.append(chosen);
     const mark = element("span");
     const time = element("span", { className: "time" });
     const word = element("span", { className: "word" });
     const timer = element("span", { className: "timer" }, mark, time, word);
     cells.due.append(timer);
     node.dataset.id = facts.id;
-    return { node, cells, link, timer, time, word, facts };
+    return { node, cells, link, chosen, timer, time, word, facts };
   }
 
   fill(row) {
@@ -421,6 +455,7 @@ class Queue {
     write(cells.warranty, this.say(`coverage_state.${facts.warranty}`));
     write(cells.status, this.progress(facts));
     write(cells.technician, facts.technician || "—");
+    row.chosen.setAttribute("aria-label", this.say("queue.choose", { number: facts.number }));
     row.state = null;
     this.showTimer(row);
   }
@@ -452,6 +487,7 @@ class Queue {
     this.empty.hidden = sorted.length > 0;
     this.table.hidden = sorted.length === 0;
     if (sorted.length === 0) write(this.empty, this.say("queue.empty"));
+    this.showChosen();
   }
 
   moveKeepingFocus(node, place) {
@@ -578,7 +614,7 @@ class Queue {
 
   /** Nothing moves between press and release, or while words are being marked. */
   isHeld() {
-    if (this.holding) return true;
+    if (this.holding || this.selection.isOpen(this.root.activeElement)) return true;
     const selection = this.root.getSelection?.() ?? document.getSelection();
     return Boolean(selection && !selection.isCollapsed && this.scroll.contains(selection.anchorNode));
   }
@@ -655,16 +691,73 @@ class Queue {
     if (content.again && this.unanswered) return;
     this.serial = Math.max(this.serial, this.data.acknowledged) + 1;
     this.unanswered = { serial: this.serial, ...content };
+    this.sendSoon();
+  }
+
+  sendSoon() {
     clearTimeout(this.sending);
     const wait = Math.max(0, SEND_EVERY - (performance.now() - (this.lastSent ?? -Infinity)));
     this.sending = setTimeout(() => this.sendNow(), wait);
   }
 
+  /** Commands first, each until its results have come. */
   sendNow() {
-    if (this.closed || !this.unanswered) return;
+    if (this.closed) return;
+    if (this.commands.length) this.send("command", this.commands[0]);
+    else if (this.unanswered) this.send("request", this.unanswered);
+    else return;
     this.lastSent = performance.now();
-    this.send(this.unanswered);
     this.sending = setTimeout(() => this.sendNow(), SEND_AGAIN_AFTER);
+  }
+
+  command(verb, values, cases) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const items = cases.map(({ id, version }) => ({ id, version }));
+    this.commands.push({ key, verb, arguments: values, items });
+    this.sendSoon();
+    return key;
+  }
+
+  takeResults() {
+    const { results } = this.data;
+    if (!results || this.commands[0]?.key !== results.key) return;
+    this.commands.shift();
+    this.selection.showResults(results);
+    if (this.commands.length || this.unanswered) this.sendSoon();
+  }
+
+  // --- choosing cases -------------------------------------------------------------------------
+
+  choose(id, range) {
+    const row = this.rows.get(id);
+    if (!row || this.columns[0] !== "select") return;
+    const nodes = [...this.body.children];
+    const from = nodes.indexOf(this.rows.get(this.anchor)?.node);
+    if (range && from >= 0) {
+      const to = nodes.indexOf(row.node);
+      const between = nodes.slice(Math.min(from, to), Math.max(from, to) + 1);
+      this.selection.add(between.map((node) => this.rows.get(Number(node.dataset.id)).facts));
+    } else this.selection.toggle(row.facts);
+    this.anchor = id;
+  }
+
+  chooseEvery() {
+    const cases = [...this.rows.values()].map((row) => row.facts);
+    if (this.every.checked) this.selection.add(cases);
+    else this.selection.remove(cases);
+  }
+
+  showChosen() {
+    let all = this.rows.size > 0;
+    for (const [id, row] of this.rows) {
+      const chosen = this.selection.has(id);
+      row.chosen.checked = chosen;
+      row.node.classList.toggle("chosen", chosen);
+      all &&= chosen;
+    }
+    this.every.checked = all;
+    if (this.fitted !== `${this.selection.bar.hidden}${this.selection.results.hidden}`) this.fit();
   }
 
   // --- keyboard, pointer, focus ---------------------------------------------------------------
@@ -675,6 +768,10 @@ class Queue {
 
   click(event) {
     const row = event.target.closest("tbody tr");
+    if (row && event.target.closest("td.select")) {
+      this.choose(Number(row.dataset.id), event.shiftKey);
+      return;
+    }
     if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const selection = this.root.getSelection?.() ?? document.getSelection();
     if (selection && !selection.isCollapsed) return;
@@ -694,6 +791,16 @@ class Queue {
     } else if (event.key === "R" || event.key === "r") {
       event.preventDefault();
       this.refresh();
+    } else if (event.key.toLowerCase() === "x") {
+      event.preventDefault();
+      this.choose(this.current, event.shiftKey);
+    } else if (event.key.toLowerCase() === "a" && !event.repeat) {
+      event.preventDefault();
+      const row = this.rows.get(this.current);
+      if (row) this.selection.command("take", {}, [row.facts]);
+    } else if (event.key === "Escape") {
+      this.selection.hideResults();
+      this.selection.clear();
     } else if (event.key === "/") {
       event.preventDefault();
       this.search.focus();
@@ -778,7 +885,10 @@ class Queue {
   fit() {
     if (!this.box || this.closed) return;
     const above = this.scroll.getBoundingClientRect().top + (this.scroller()?.scrollTop ?? 0);
-    const below = this.foot.offsetHeight + 8 + 18;
+    const { bar, results } = this.selection;
+    this.fitted = `${bar.hidden}${results.hidden}`;
+    const between = [bar, results].reduce((sum, { hidden, offsetHeight }) => sum + (hidden ? 0 : offsetHeight + 8), 0);
+    const below = this.foot.offsetHeight + 8 + 18 + between;
     const least = 33 + 34 * 4;
     this.scroll.style.maxHeight = `${Math.max(least, Math.floor(window.innerHeight - above - below))}px`;
   }

@@ -18,7 +18,7 @@ from lib.tickets.queue import (
     sent,
 )
 from lib.ui import doors
-from lib.ui.components import loader
+from lib.ui.components import loader, queue_commands
 from lib.ui.labels import language
 
 COLUMNS = (
@@ -40,7 +40,7 @@ STRIP = (
     QueueView.RETURN_CALLS,
     QueueView.ALL,
 )
-ASKABLE = ("view", "status", "priority", "technician", "q", "after", "before")
+ASKABLE = ("view", "status", "priority", "technician", "after", "before")
 LONGEST_VALUE = 60
 NEW = "new"
 KEY = "tickets.queue"
@@ -51,7 +51,10 @@ _table = st.components.v2.component(
 
 
 def asked_filter() -> QueueFilter:
-    """The filter that the address of the page tells; what it does not know, it leaves out."""
+    """The filter that the address of the page tells; what it does not know, it leaves out.
+
+    Searched words name people and phones: they stay in the session and never come into an address.
+    """
     asked = st.query_params
     technician = asked.get("technician", "")
     chosen = NOBODY if technician == "none" else _whole(technician)
@@ -60,7 +63,7 @@ def asked_filter() -> QueueFilter:
         status=_code(TicketStatus, asked.get("status")),
         priority=_code(Priority, asked.get("priority")),
         technician=chosen,
-        text=asked.get("q", "")[:LONGEST_VALUE],
+        text=_asked_words(),
     )
 
 
@@ -77,8 +80,8 @@ def last_address() -> dict[str, str]:
     return kept
 
 
-def show(page: QueuePage, *, may_enter: bool) -> str | None:
-    """Draw the table. Answers the id of the ticket to open, "new" for a new case, or None."""
+def show(page: QueuePage, *, may_enter: bool, may: list[str]) -> str | None:
+    """Draw the table, with the commands of `may`. Answers the ticket to open, "new" for a new case, or None."""
     remembered = f"{KEY}.token"
     st.session_state[f"{KEY}.address"] = {
         name: value for name, value in st.query_params.items() if name in ASKABLE
@@ -94,7 +97,7 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "generation": view.generation,
             "number": page.number,
             "acknowledged": st.session_state.get(f"{KEY}.acknowledged", 0),
-            "columns": COLUMNS,
+            "columns": ("select", *COLUMNS) if may else COLUMNS,
             "fields": SENT_FIELDS,
             "rows": [sent(line) for line in page.lines],
             "counts": page.tally.counts(page.where),
@@ -106,6 +109,9 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "priorities": list(Priority),
             "technicians": page.technicians,
             "may_enter": may_enter,
+            "may": may,
+            "results": queue_commands.results(),
+            "by_phone": page.where.by_phone,
             "ticket_page": "/tickets_detail",
             "stream": "/desk/live",
             "language": language().replace("_", "-"),
@@ -113,6 +119,7 @@ def show(page: QueuePage, *, may_enter: bool) -> str | None:
             "style": asset("queue.css").address,
         },
         on_request_change=_take_request,
+        on_command_change=_take_command,
     )
     request = answer.request
     opened = request.get("open") if isinstance(request, dict) else None
@@ -126,6 +133,7 @@ def _take_request() -> None:
     request: Any = st.session_state[KEY].get("request")
     if not isinstance(request, dict):
         return
+    queue_commands.forget_results()
     serial = request.get("serial")
     if isinstance(serial, int):
         st.session_state[f"{KEY}.acknowledged"] = serial
@@ -137,9 +145,15 @@ def _take_request() -> None:
         for name in ASKABLE
         if isinstance(value := where.get(name), str) and value.strip() and value.isprintable()
     }
+    words = where.get("q")
+    st.session_state[f"{KEY}.words"] = words[:LONGEST_VALUE] if isinstance(words, str) else ""
     if wanted.get("view") == QueueView.ALL:
         del wanted["view"]
     st.query_params.from_dict(wanted)
+
+
+def _take_command() -> None:
+    queue_commands.take_command(st.session_state[KEY].get("command"))
 
 
 def _told(where: QueueFilter) -> dict[str, str]:
@@ -150,8 +164,13 @@ def _told(where: QueueFilter) -> dict[str, str]:
         "status": where.status or "",
         "priority": where.priority or "",
         "technician": "none" if nobody else technician,
-        "q": st.query_params.get("q", "")[:LONGEST_VALUE],
+        "q": _asked_words(),
     }
+
+
+def _asked_words() -> str:
+    words: str = st.session_state.get(f"{KEY}.words", "")
+    return words
 
 
 def _previous(page: QueuePage) -> str | None:

@@ -22,6 +22,9 @@ export default function schedule(component) {
 const twoDigits = (number) => String(number).padStart(2, "0");
 const clock = (minute) => `${twoDigits(Math.floor(minute / 60))}:${twoDigits(minute % 60)}`;
 
+/** Words that stay whole: what finds no room on a narrow bar is left out, never cut. */
+const pieces = (words) => words.map((word) => element("span", {}, word));
+
 class Schedule {
   constructor(root, style) {
     this.place = stage(root, style);
@@ -159,8 +162,8 @@ class Schedule {
         title: `${times} ${bar.state_word}\n${bar.title}\n${bar.number} ${bar.customer}`,
         "data-focus": `bar-${bar.id}`,
       },
-      element("span", { className: "first" }, bar.mark ? drawing(bar.mark) : null, bar.title),
-      element("span", { className: "second" }, `${times} ${bar.state_word}`),
+      element("span", { className: "first" }, bar.mark ? drawing(bar.mark) : null, ...pieces(bar.title.split(/ (.*)/s).slice(0, 2))),
+      element("span", { className: "second" }, ...pieces([clock(bar.start), `–${clock(bar.end % 1440)}`, ` ${bar.state_word}`])),
     );
     link.onclick = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
