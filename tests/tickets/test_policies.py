@@ -24,6 +24,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import look, perform, system
 from lib.tickets import actions, policies
 from lib.tickets.checks import check_timers
+from lib.tickets.explain import Why, explain_timer
 
 WORKING = TargetUnit.WORKING_MINUTES
 
@@ -200,3 +201,22 @@ def test_a_sample_of_cases_can_be_checked(desk, now):
     for _ in range(6):
         desk.open()
     assert look(check_timers, actor=system("verify"), now=now, sample=3).cases == 3
+
+
+def test_a_stored_timer_is_explained_from_its_facts(desk, now, cast):
+    case = desk.open()
+    told = look(
+        explain_timer,
+        actor=cast.hotline,
+        now=now,
+        ticket_id=case,
+        kind=TimerKind.RESOLUTION,
+        cycle=1,
+    )
+    assert told.lines[-1].total_seconds == 27 * 3600
+    assert told.lines[-1].end_at == desk.timer(case).due_at
+    assert {line.why for line in told.lines} == {Why.COUNTED, Why.OUTSIDE_HOURS}
+    with pytest.raises(Refusal, match="no_such_timer"):
+        look(
+            explain_timer, actor=cast.hotline, now=now, ticket_id=case, kind=TimerKind.STEP, cycle=1
+        )
