@@ -403,8 +403,16 @@ def jobs(var: Var = None) -> None:
 
 
 @desk.command()
-def verify(var: Var = None) -> None:
+def verify(
+    what: Annotated[str, typer.Argument(help="timers, or nothing for every check.")] = "",
+    sample: Annotated[
+        int | None, typer.Option(help="Recompute about so many cases instead of all.")
+    ] = None,
+    var: Var = None,
+) -> None:
     """Check audit chain, stock ledger and timers: each ok, or its first bad row; then ends with 1."""
+    from functools import partial
+
     from lib import verification
     from lib.shared import clock
     from lib.shared.work import look, system
@@ -412,7 +420,12 @@ def verify(var: Var = None) -> None:
     _set_environment(None, var)
     _ready()
     well = True
-    for check in verification.CHECKS:
+    if what not in ("", "timers"):
+        typer.echo("There is only `verify` and `verify timers`.", err=True)
+        raise typer.Exit(2)
+    open_list: verification.Check = partial(verification.check_open_list, sample=sample)
+    checks = (open_list,) if what else (*verification.CHECKS[:-1], open_list)
+    for check in checks:
         finding = look(check, actor=system("verify"), now=clock.now())
         typer.echo(f"{finding.check}: {'ok' if finding.ok else 'BAD'} ({finding.told})")
         well = well and finding.ok

@@ -42,9 +42,9 @@ def check_stock(look: Look) -> Finding:
     return Finding("stock ledger", True, f"{parts} parts")
 
 
-def check_open_list(look: Look) -> Finding:
-    """Stored timers and the open list against the facts of every case."""
-    report = check_timers(look)
+def check_open_list(look: Look, *, sample: int | None = None) -> Finding:
+    """Stored timers and the open list against the facts, policies and calendar versions of the cases."""
+    report = check_timers(look, sample=sample)
     fault = report.fault
     if fault is None:
         return Finding("timers", True, f"{report.cases} cases")
@@ -54,4 +54,5 @@ def check_open_list(look: Look) -> Finding:
     return Finding("timers", False, f"{where}: stored {fault.stored}, by facts {fault.derived}")
 
 
-CHECKS: tuple[Callable[[Look], Finding], ...] = (check_audit, check_stock, check_open_list)
+Check = Callable[[Look], Finding]
+CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_open_list)

@@ -4,7 +4,7 @@ Every write that adds a fact recomputes the whole case from its facts; pushing a
 would lose pauses (rules 1, 2).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -395,25 +395,28 @@ CYCLES: Mapping[TimerKind, Callable[[Facts, list[Cycle]], Iterator[Cycle]]] = {
 """When each timer of a case starts and stops. Answering is of a call: `lib.tickets.promises.answer_of`."""
 
 
-def _pauses_of(kind: TimerKind, facts: Facts) -> list[tuple[int, int | None]]:
-    """The waiting states that stop this clock, by their start."""
+def pauses_told(kind: TimerKind, facts: Facts) -> list[Pause]:
+    """The waiting states that stop the clock of this kind."""
     if not facts.pauses or kind in NEVER_PAUSED:
         return []
-    pauses: Iterable[Pause] = facts.pauses
-    if kind is TimerKind.FIRST_RESPONSE:
-        attempt = min(facts.attempts, default=None)
-        pauses = [
-            pause
-            for pause in facts.pauses
-            if pause.waiting_for is WaitingFor.CUSTOMER
-            and attempt is not None
-            and attempt <= pause.started_at
-        ]
+    pauses = [pause for pause in facts.pauses if pause.waiting_for in PAUSING]
+    if kind is not TimerKind.FIRST_RESPONSE:
+        return pauses
+    attempt = min(facts.attempts, default=None)
+    return [
+        pause
+        for pause in pauses
+        if pause.waiting_for is WaitingFor.CUSTOMER
+        and attempt is not None
+        and attempt <= pause.started_at
+    ]
+
+
+def _pauses_of(kind: TimerKind, facts: Facts) -> _Spans:
     return sorted(
         (
             (epoch(pause.started_at), None if pause.ended_at is None else epoch(pause.ended_at))
-            for pause in pauses
-            if pause.waiting_for in PAUSING
+            for pause in pauses_told(kind, facts)
         ),
         key=lambda span: span[0],
     )

@@ -297,7 +297,8 @@ def by_counting(history: History, world: World) -> list[Counted]:
         missed |= {
             timer.kind
             for timer in told
-            if timer.due is not None and (timer.end or history.merge) > timer.due
+            if timer.due is not None
+            and (history.merge if timer.end is None else timer.end) > timer.due
         }
         merge = {
             "at": history.merge,
