@@ -209,7 +209,8 @@ def test_impatient_taps_use_one_part_and_end_the_visit_once(windows: Windows, de
     page.get_by_text(words("visits.signature.stored")).wait_for()
     settle(page)
     tap_twenty_times(page, re.compile(words("visits.today.finish", number="")))
-    page.get_by_text(words(f"visit_status.{VisitStatus.DONE}")).first.wait_for()
+    finish = page.get_by_role("button", name=re.compile(words("visits.today.finish", number="")))
+    finish.wait_for(state="detached")
     issued = select(StockMovement).where(
         StockMovement.part_id == part_id, StockMovement.kind == MovementKind.ISSUE
     )

@@ -155,7 +155,7 @@ def test_a_case_goes_from_the_call_to_the_dashboard(
 
     number = take_call(hotline)
     delays = [seen_within(queue_row(page, number)) for page in (supervisor, dispatcher)]
-    due = queue_row(supervisor, number).locator("td").nth(1)
+    due = queue_row(supervisor, number).locator("td").nth(2)
     first = due.inner_text()
     expect(due).not_to_have_text(first, timeout=5_000)
 
