@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from playwright.sync_api import (
     Browser,
@@ -30,13 +31,13 @@ PHONE = (390, 844)
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 REFUSED_PAGE = re.compile("page that you have requested does not seem to exist")
 
-SETTLED = """() => {
+SETTLED = """call => {
     const app = document.querySelector('[data-test-script-state]');
     const still = app && app.dataset.testScriptState === 'notRunning'
         && app.dataset.testConnectionState === 'CONNECTED';
-    if (!still) { window.__deskStillSince = null; return false; }
-    window.__deskStillSince ??= performance.now();
-    return performance.now() - window.__deskStillSince > 150;
+    if (!still) { window.__deskStill = null; return false; }
+    if (window.__deskStill?.call !== call) window.__deskStill = {call, since: performance.now()};
+    return performance.now() - window.__deskStill.since > 250;
 }"""
 
 
@@ -108,8 +109,8 @@ class Windows:
 
 
 def settle(page: Page) -> None:
-    """Wait until Streamlit is connected and has run nothing for 150 ms."""
-    page.wait_for_function(SETTLED, polling=50)
+    """Wait until Streamlit is connected and has run nothing for 250 ms, counted from this call."""
+    page.wait_for_function(SETTLED, arg=uuid4().hex, polling=50)
 
 
 def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:

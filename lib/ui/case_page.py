@@ -17,9 +17,10 @@ from db.codes import (
 from lib.shared.clock import SHANGHAI
 from lib.tickets.queries import EventRow, TicketDetail
 from lib.tickets.rules import ENDED_STATUSES
-from lib.ui import chips, doors
+from lib.ui import chips
+from lib.ui.components.picture import picture
 from lib.ui.labels import code_label, label, span, when
-from lib.visits.queries import VisitCard, read_file
+from lib.visits.queries import VisitCard
 
 LATE_ENTRY = timedelta(minutes=1)
 MOST_EVENTS = 200
@@ -130,9 +131,9 @@ def show_visits(visits: list[VisitCard]) -> None:
         _card(f"{label('ticket.visit')} · {state}", facts)
         if visit.photo_ids:
             with st.container(horizontal=True, gap="xsmall"):
-                for file_id in visit.photo_ids:
-                    photo = doors.read(read_file, file_id=file_id, small=True)
-                    st.image(photo.content, width=120)
+                for place, file_id in enumerate(visit.photo_ids, 1):
+                    told = label("visits.photo.nth", place=place)
+                    picture("visit", file_id, words=told, width=120)
 
 
 def show_timeline(events: list[EventRow], now: datetime) -> None:

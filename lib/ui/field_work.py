@@ -12,9 +12,10 @@ from lib.stock.rules import MOST_AT_ONCE
 from lib.ui import doors
 from lib.ui.components import field
 from lib.ui.components.parts import part_name
+from lib.ui.components.picture import picture
 from lib.ui.labels import clock_time, code_label, escape, label, language
 from lib.visits import actions, rules
-from lib.visits.queries import UsedPart, VisitCard, read_file
+from lib.visits.queries import UsedPart, VisitCard
 
 STYLE = """<style>
 .st-key-visits_today, .st-key-visits_today p, .st-key-visits_today label, .st-key-visits_end p { font-size: 17px; }
@@ -23,7 +24,7 @@ STYLE = """<style>
 .st-key-visits_today input { min-height: 48px; font-size: 17px; }
 .st-key-visits_today textarea { font-size: 17px; line-height: 1.5; }
 .st-key-visits_today [data-testid="stNumberInputContainer"] button { min-width: 48px; }
-.st-key-visits_today [data-testid="stImage"] img { border-radius: 6px; border: 1px solid #8A94A6; }
+.st-key-visits_today .desk-picture { border-radius: 6px; border: 1px solid #8A94A6; }
 .st-key-visits_today [data-testid="stElementToolbar"] { display: none; }
 .st-key-visits_today [data-testid="stHeaderActionElements"] { display: none; }
 .stBottom [data-testid="stBottomBlockContainer"] { padding: 0.5rem 1.5rem 0.75rem; }
@@ -121,9 +122,10 @@ def _photos(visit: VisitCard) -> None:
     st.subheader(label("visits.today.photos", count=taken, most=actions.MOST_PHOTOS), anchor=False)
     if visit.photo_ids:
         with st.container(horizontal=True, gap="small"):
-            for file_id in visit.photo_ids:
+            for place, file_id in enumerate(visit.photo_ids, 1):
                 with st.container(width=150, gap="small"):
-                    st.image(_small(file_id), width=150)
+                    told = label("visits.photo.nth", place=place)
+                    picture("visit", file_id, words=told, width=150)
                     st.button(
                         label("visits.photo.remove"),
                         key=f"visits.photo.remove.{file_id}",
@@ -149,14 +151,6 @@ def _stored(answer: int | None) -> bool | None:
         return True
     refusal = st.session_state.get(doors.REFUSAL)
     return None if isinstance(refusal, Refusal) and refusal.key == "failed" else False
-
-
-def _small(file_id: int) -> bytes:
-    """A thumbnail, kept in this session: stored pictures never change."""
-    kept: dict[int, bytes] = st.session_state.setdefault("visits.today.thumbnails", {})
-    if file_id not in kept:
-        kept[file_id] = doors.read(read_file, file_id=file_id, small=True).content
-    return kept[file_id]
 
 
 def _parts(visit: VisitCard, parts: Sequence[PartRow]) -> None:
@@ -239,7 +233,8 @@ def _signature(visit: VisitCard) -> None:
     again = name("sign_again", visit)
     if visit.signature_id is not None and not st.session_state.get(again):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.image(_small(visit.signature_id), width=240)
+            told = label("visits.today.signature")
+            picture("visit", visit.signature_id, words=told, width=240)
             st.markdown(
                 f":material/check_circle: {label('visits.signature.stored')}", width="content"
             )

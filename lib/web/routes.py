@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from lib.web import assets, components, entrance, health, live, survey
+from lib.web import assets, components, entrance, files, health, live, survey
 
 routes: list[BaseRoute] = [
     *health.routes,
@@ -10,5 +10,6 @@ routes: list[BaseRoute] = [
     *live.routes,
     *components.routes,
     *assets.routes,
+    *files.routes,
     *survey.routes,
 ]

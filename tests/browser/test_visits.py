@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import func, select
 
 from db import session as store
@@ -144,6 +144,7 @@ def test_photos_signature_and_report_outlive_a_reload(windows: Windows, desk: De
     pictures = page.locator('input[type="file"]').nth(1)
     pictures.set_input_files([tmp_path / "a.jpg", tmp_path / "b.png"])
     page.get_by_text(words("visits.today.photos", count=2, most=10)).wait_for()
+    settle(page)
     report = page.get_by_role("textbox", name=words("visits.today.report"))
     report.fill("换了电机")
     report.blur()
@@ -155,7 +156,14 @@ def test_photos_signature_and_report_outlive_a_reload(windows: Windows, desk: De
     settle(page)
     page.get_by_text(words("visits.today.photos", count=2, most=10)).wait_for()
     page.get_by_text(words("visits.signature.stored")).wait_for()
-    assert report.input_value() == "换了电机"
+    expect(report).to_have_value("换了电机")
+    pictures = page.locator("img.desk-picture")
+    expect(pictures).to_have_count(3)
+    for place in range(3):
+        pictures.nth(place).scroll_into_view_if_needed()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('img.desk-picture')].every((each) => each.naturalWidth > 0)"
+    )
     with store.ReadSession() as session:
         files = session.scalars(select(VisitFile).where(VisitFile.visit_id == visit_id)).all()
         assert sorted(file.kind for file in files) == [
