@@ -75,6 +75,7 @@ class TicketStatus(StrEnum):
     COMPLETED = "completed"
     CLOSED = "closed"
     CANCELLED = "cancelled"
+    MERGED = "merged"
 
 
 class WaitingFor(StrEnum):
@@ -110,6 +111,19 @@ class EventKind(StrEnum):
     DIAGNOSED = "diagnosed"
     RESTORED = "restored"
     TARGETS_APPLIED = "targets_applied"
+    PROMISED = "promised"
+    PROMISE_KEPT = "promise_kept"
+    PROMISE_CHANGED = "promise_changed"
+    MERGED = "merged"
+    ABSORBED = "absorbed"
+    MERGE_UNDONE = "merge_undone"
+    SPLIT_OFF = "split_off"
+    LINKED = "linked"
+    CALLED_IN = "called_in"
+    REPLIED = "replied"
+    FILE_ADDED = "file_added"
+    FILE_REMOVED = "file_removed"
+    WITHDRAWN = "withdrawn"
 
 
 class TimerKind(StrEnum):
@@ -132,6 +146,71 @@ class TargetUnit(StrEnum):
     CALENDAR_MINUTES = "calendar_minutes"
     WORKING_MINUTES = "working_minutes"
     WORKING_DAYS = "working_days"
+
+
+class CommitmentKind(StrEnum):
+    """What was promised to a customer."""
+
+    CALL_BACK = "call_back"
+    VISIT = "visit"
+    PARTS = "parts"
+    REPLY = "reply"
+    OTHER = "other"
+
+
+class CommitmentState(StrEnum):
+    """As stored; broken is found on reading: still open after its due, or kept after it."""
+
+    OPEN = "open"
+    KEPT = "kept"
+    CHANGED = "changed"
+    ENDED = "ended"
+
+
+class LinkKind(StrEnum):
+    """How the case that links came out of, or belongs to, the other."""
+
+    RELATED = "related"
+    RECURRENCE = "recurrence"
+    SPLIT = "split"
+    DUPLICATE = "duplicate"
+
+
+class CancelReason(StrEnum):
+    """A duplicate and spam leave the rate, a miss of any other stays a miss (rule 18)."""
+
+    NOT_NEEDED = "not_needed"
+    DUPLICATE = "duplicate"
+    SPAM = "spam"
+    OTHER = "other"
+
+
+class CallStep(StrEnum):
+    """The eight steps of the hotline (S-18 to S-25)."""
+
+    COMPANY = "company"
+    RECORD = "record"
+    CONTACT = "contact"
+    FAULT = "fault"
+    PROMISE = "promise"
+    SAVE = "save"
+    FOLLOW = "follow"
+    RETURN_CALL = "return_call"
+
+
+class NoticeKind(StrEnum):
+    """Why somebody is told something."""
+
+    WARNING = "warning"
+    OVERDUE = "overdue"
+    ESCALATION = "escalation"
+    REMINDER = "reminder"
+    PROMISE_DUE = "promise_due"
+    SALES_NOTICE = "sales_notice"
+    NOBODY_FREE = "nobody_free"
+    CALLBACK_DUE = "callback_due"
+    NOBODY_THERE = "nobody_there"
+    NO_DATA = "no_data"
 
 
 class CustomerLevel(StrEnum):

@@ -1,6 +1,16 @@
 """Every table, imported here so that the metadata is whole."""
 
-from db.models import calendars, customers, feedback, items, people, stock, tickets, visits
+from db.models import (
+    calendars,
+    customers,
+    feedback,
+    items,
+    messages,
+    people,
+    stock,
+    tickets,
+    visits,
+)
 from db.models.base import Base
 
 __all__ = [
@@ -9,6 +19,7 @@ __all__ = [
     "customers",
     "feedback",
     "items",
+    "messages",
     "people",
     "stock",
     "tickets",

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base
+from db.codes import CustomerLevel
+from db.models.base import Base, code
 
 
 class Customer(Base):
@@ -17,6 +18,13 @@ class Customer(Base):
     name: Mapped[str] = mapped_column(String(120), index=True)
     short_name: Mapped[str] = mapped_column(String(60), default="")
     search_key: Mapped[str] = mapped_column(String(600), default="")
+    level: Mapped[CustomerLevel] = mapped_column(
+        code(CustomerLevel), default=CustomerLevel.STANDARD, server_default="standard"
+    )
+    service_owner_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    sales_owner_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    remember: Mapped[str] = mapped_column(String(400), default="", server_default="")
+    """What must not be forgotten when this customer calls (S-19)."""
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
 

@@ -9,19 +9,24 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from db.codes import (
     ActorKind,
+    CancelReason,
     Channel,
+    CommitmentKind,
+    CommitmentState,
     CoverageState,
     CustomerLevel,
     EventKind,
     FaultCode,
+    LinkKind,
     MissedCause,
     Priority,
     ReturnCallResult,
@@ -47,6 +52,7 @@ class Ticket(Base):
         UniqueConstraint("source", "external_id"),
         Index("ix_tickets_received", "received_at", "id"),
         CheckConstraint("(source = '') = (external_id IS NULL)", name="own_or_imported"),
+        CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="absorbed"),
         # The desk's own cases for the reports: imported history costs these two nothing. Not by the source,
         # or SQLite would rather read all own cases by the unique index above.
         Index("ix_tickets_own_received", "received_at", "fault", **where("external_id IS NULL")),
@@ -77,6 +83,13 @@ class Ticket(Base):
     completed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     cycle: Mapped[int] = mapped_column(default=1)
+    waiting_until: Mapped[datetime | None]
+    """Until when the pause is expected to last; its reminder comes then (rule 10)."""
+    waiting_owner_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    """Who of the desk waits, and is reminded."""
+    next_action_at: Mapped[datetime | None]
+    cancel_reason: Mapped[CancelReason | None] = mapped_column(code(CancelReason))
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}
@@ -208,6 +221,10 @@ class QueueRow(Base):
     change_number: Mapped[int] = mapped_column(BigInteger, default=0)
     search_key: Mapped[str] = mapped_column(String(1100), default="")
     phone_digits: Mapped[str] = mapped_column(String(40), default="")
+    waiting_until: Mapped[int | None] = mapped_column(BigInteger)
+    next_action_at: Mapped[int | None] = mapped_column(BigInteger)
+    moved_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    """When the last fact was recorded: cases that nobody moves are listed by it (S-06)."""
 
 
 class ReturnCall(Base):
@@ -257,3 +274,164 @@ class ImportRun(Base):
     cases_new: Mapped[int]
     cases_known: Mapped[int]
     cases_refused: Mapped[int]
+
+
+class Commitment(Base):
+    """A promise to a customer: the instant told is its due, and only the customer's consent moves it (rule 28).
+
+    A change with consent ends the row (`changed`) and adds another, which `replaced_by_id` names.
+    """
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        CheckConstraint("due_at >= promised_at", name="due_after_promise"),
+        CheckConstraint("(state = 'kept') = (kept_at IS NOT NULL)", name="kept"),
+        CheckConstraint("(state = 'changed') = (replaced_by_id IS NOT NULL)", name="changed"),
+        Index("ix_commitments_open", "state", "due_at"),
+        Index("ix_commitments_person", "promised_by_id", "due_at"),
+        Index("ix_commitments_due", "due_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    kind: Mapped[CommitmentKind] = mapped_column(code(CommitmentKind))
+    state: Mapped[CommitmentState] = mapped_column(code(CommitmentState))
+    words: Mapped[str] = mapped_column(Text, default="")
+    promised_at: Mapped[datetime]
+    promised_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    due_at: Mapped[datetime]
+    policy_id: Mapped[int | None] = mapped_column(ForeignKey("policies.id"))
+    kept_at: Mapped[datetime | None]
+    kept_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    ended_at: Mapped[datetime | None]
+    end_words: Mapped[str] = mapped_column(Text, default="")
+    """Why it ended, or how the customer agreed to another."""
+    replaced_by_id: Mapped[int | None] = mapped_column(ForeignKey("commitments.id"))
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class TicketLink(Base):
+    """`ticket_id` came out of, or belongs to, `other_id`."""
+
+    __tablename__ = "ticket_links"
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "other_id", "kind"),
+        CheckConstraint("ticket_id <> other_id", name="two_cases"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    other_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    kind: Mapped[LinkKind] = mapped_column(code(LinkKind))
+    words: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+
+
+class TicketMerge(Base):
+    """`absorbed_id` was merged into `survivor_id`; undone, it stays as a fact of both (rule 17)."""
+
+    __tablename__ = "ticket_merges"
+    __table_args__ = (Index("ix_ticket_merges_survivor", "survivor_id", "undone_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    absorbed_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    survivor_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    status_before: Mapped[TicketStatus] = mapped_column(code(TicketStatus, "status_before"))
+    at: Mapped[datetime]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    words: Mapped[str] = mapped_column(Text, default="")
+    undone_at: Mapped[datetime | None]
+    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+
+
+class PhoneCall(Base):
+    """A call to the hotline: answered, abandoned by the caller, or missed; each of the two is called back (S-13).
+
+    Typed in by the agent or sent by a telephone system; `steps`: {code of CallStep: when it was done}.
+    """
+
+    __tablename__ = "phone_calls"
+    __table_args__ = (
+        Index("ix_phone_calls_offered", "offered_at", "id"),
+        Index("ix_phone_calls_callback", "callback_due_at", "called_back_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    offered_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    abandoned_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    answer_due_at: Mapped[datetime | None]
+    phone: Mapped[str] = mapped_column(String(40), default="")
+    phone_digits: Mapped[str] = mapped_column(String(40), default="")
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    steps: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    callback_due_at: Mapped[datetime | None]
+    called_back_at: Mapped[datetime | None]
+    called_back_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    words: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class SavedView(Base):
+    """A person's own list of the queue: the query string of its address, shared with roles or with nobody."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("persons.id"), index=True)
+    name: Mapped[str] = mapped_column(String(40))
+    shared_roles: Mapped[list[str]] = mapped_column(JSON, default=list)
+    query: Mapped[str] = mapped_column(String(400))
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class Macro(Base):
+    """A reply text that may also change fields; without `changes` a canned text. Inactive ones stay for the record.
+
+    changes: {"priority": "p2", "fault": "noise", "waiting_for": "customer", "waiting_hours": 24}.
+    """
+
+    __tablename__ = "macros"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(60))
+    words: Mapped[str] = mapped_column(Text)
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    active: Mapped[bool] = mapped_column(default=True)
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class TicketFile(Base):
+    """A photo or PDF of a case, drawn or written anew before it is stored; removed ones lose their content."""
+
+    __tablename__ = "ticket_files"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    media_type: Mapped[str] = mapped_column(String(40))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int]
+    content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
+    at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    removed_by_id: Mapped[int | None] = mapped_column(ForeignKey("persons.id"))
