@@ -5,7 +5,7 @@ import streamlit as st
 from lib.shared import clock
 from lib.tickets.intake import reveal_caller
 from lib.tickets.queries import find_ticket, list_events, list_timers
-from lib.ui import case_page, case_steps, doors, menu
+from lib.ui import case_level, case_page, case_steps, doors, menu
 from lib.ui.components import queue, timers
 from lib.ui.labels import label
 from lib.ui.live import refresh_on_change
@@ -38,6 +38,7 @@ with st.container(key="tickets_detail_body"):
     left, right = st.columns([13, 7], gap="medium")
 with right, st.container(gap="small", key="tickets_detail_facts"):
     case_page.show_customer(ticket)
+    case_level.show(ticket_id, actor)
     if ticket.may_reveal:
         form = doors.form_key(f"tickets.detail.reveal.{ticket_id}")
         with st.popover(label("ticket.reveal"), icon=":material/visibility:"):

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from db.codes import (
     Channel,
     CoverageState,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -38,7 +39,7 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.policies import level_of, matter_now, matter_of, rulebook
 from lib.tickets.targets import Rulebook
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
@@ -113,7 +114,11 @@ def open_ticket(
     )
     work.session.add(ticket)
     work.session.flush()
-    add_event(work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW)
+    level = level_of(work.session, customer_id)
+    told = {} if level is CustomerLevel.STANDARD else {"level": level}
+    add_event(
+        work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW, details=told
+    )
     work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
     recompute(work, ticket)
     return ticket.id
@@ -308,7 +313,7 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
     )
     ticket.completed_at = work.now
     target = _rulebook(work).target_of(
-        TimerKind.RETURN_CALL, matter_of(ticket), epoch(work.now), epoch(work.now)
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(work.now), epoch(work.now)
     )
     if target is None:
         raise Refusal("no_return_call_target")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db import session as database
 from db.codes import Channel, CustomerLevel, EventKind, Priority, Role, TargetUnit, TimerKind
 from db.models.calendars import CalendarSnapshot
+from db.models.customers import Customer
 from db.models.tickets import Policy, Ticket
 from lib.shared.calendar import epoch
 from lib.shared.calendars import calendar_version
@@ -76,8 +77,19 @@ def policy_of(row: Policy) -> targets.Policy:
 
 
 def matter_of(ticket: Ticket) -> Matter:
-    """What of a case policies are matched by; contracts and levels come with their rooms."""
-    return Matter(None, None, ticket.channel, ticket.priority)
+    """What the facts of a case start from: the level is told by its receipt, contracts come with their room."""
+    return Matter(None, CustomerLevel.STANDARD, ticket.channel, ticket.priority)
+
+
+def matter_now(session: Session, ticket: Ticket) -> Matter:
+    """What of a case policies are matched by at this moment."""
+    return matter_of(ticket)._replace(level=level_of(session, ticket.customer_id))
+
+
+def level_of(session: Session, customer_id: int | None) -> CustomerLevel:
+    """The level of a customer as it is now; of nobody the standard one."""
+    customer = None if customer_id is None else session.get(Customer, customer_id)
+    return CustomerLevel.STANDARD if customer is None else customer.level
 
 
 @permit(Role.SUPERVISOR, Role.ADMINISTRATOR)
