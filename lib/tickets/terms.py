@@ -4,7 +4,7 @@ Chinese runs give bigrams, Latin ones their words; letters of names and digits o
 `#`, so that any fragment of three finds them. Terms only narrow: what they find is compared in full afterwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -125,9 +125,9 @@ def postgresql_query(asked: Asked) -> str:
     return _query(asked, term, " & ", " | ")
 
 
-def _query(asked: Asked, term: object, both: str, either: str) -> str:
+def _query(asked: Asked, term: Callable[[str], str], both: str, either: str) -> str:
     def all_of(way: Iterable[str]) -> str:
-        return f"({both.join(map(term, way))})"  # type: ignore[arg-type]
+        return f"({both.join(map(term, way))})"
 
     def one_of(ways: Iterable[Iterable[str]]) -> str:
         return f"({either.join(map(all_of, ways))})"
