@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 
 from db.codes import DayKind, DaySource, Role, TimerKind, TimerPhase
-from db.models.calendars import Calendar, CalendarSnapshot
+from db.models.calendars import Calendar, CalendarDay, CalendarSnapshot
 from db.models.people import Person
 from db.models.tickets import Ticket, Timer
 from lib.shared.calendar import Hours, epoch
@@ -105,7 +105,7 @@ def find_calendar(look: Look, *, calendar_id: int) -> CalendarBook:
 
 def _days_of(calendar: Calendar) -> tuple[DayRow, ...]:
     hours: dict[tuple[date, DaySource], list[tuple[int, int]]] = {}
-    first = {}
+    first: dict[tuple[date, DaySource], CalendarDay] = {}
     for day in sorted(calendar.days, key=lambda day: (day.on_day, day.source, day.opens_minute)):
         key = (day.on_day, day.source)
         first.setdefault(key, day)
@@ -202,7 +202,7 @@ def list_provisional_dues(look: Look, *, calendar_id: int) -> ProvisionalDues:
         .order_by(Timer.due_at, Timer.ticket_id)
     )
     by_year: Counter[int] = Counter()
-    first = []
+    first: list[ProvisionalDue] = []
     for ticket_id, number, kind, due_at, version in rows:
         time = None if version is None else editions.get(version)
         if time is None or due_at is None or not time.is_provisional(epoch(due_at)):
