@@ -125,7 +125,7 @@ def test_rule_6_a_target_of_zero_or_half_told_is_refused(policy_desk, told):
 
 
 def test_waiting_after_a_logged_attempt_pauses_the_first_response_until_the_customer_calls(
-    desk, now
+    policy_desk, now
 ):
     case = policy_desk.open()
     tried = now + timedelta(minutes=5)
