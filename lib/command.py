@@ -424,7 +424,8 @@ def verify(
         typer.echo("There is only `verify` and `verify timers`.", err=True)
         raise typer.Exit(2)
     open_list: verification.Check = partial(verification.check_open_list, sample=sample)
-    checks = (open_list,) if what else (*verification.CHECKS[:-1], open_list)
+    versions = verification.check_timer_versions
+    checks = (versions, open_list) if what else (*verification.CHECKS[:-1], open_list)
     for check in checks:
         finding = look(check, actor=system("verify"), now=clock.now())
         typer.echo(f"{finding.check}: {'ok' if finding.ok else 'BAD'} ({finding.told})")

@@ -11,6 +11,7 @@ from lib.shared import audit
 from lib.shared.work import Look
 from lib.stock.queries import find_ledger_faults
 from lib.tickets.checks import check_timers
+from lib.tickets.version_checks import check_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +55,12 @@ def check_open_list(look: Look, *, sample: int | None = None) -> Finding:
     return Finding("timers", False, f"{where}: stored {fault.stored}, by facts {fault.derived}")
 
 
+def check_timer_versions(look: Look) -> Finding:
+    """Versions of calendars and policies: unchanged, in order, not overlapping, and there for each timer."""
+    report = check_versions(look)
+    told = report.fault or f"{report.calendar_versions} calendars, {report.policies} policies"
+    return Finding("versions", report.fault is None, told)
+
+
 Check = Callable[[Look], Finding]
-CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_open_list)
+CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_timer_versions, check_open_list)

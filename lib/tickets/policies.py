@@ -235,7 +235,19 @@ def add_policy(
     )
     work.session.add(new)
     work.session.flush()
-    work.record("policy.added", new, kind=kind, unit=unit, amount=amount, clause=clause)
+    work.record(
+        "policy.added",
+        new,
+        kind=kind,
+        unit=unit,
+        amount=amount,
+        second_unit=second_unit,
+        second_amount=second_amount,
+        clause=clause,
+        level=level,
+        channel=channel,
+        priority=priority,
+    )
     return new.id
 
 

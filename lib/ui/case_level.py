@@ -18,18 +18,18 @@ def show(ticket_id: int, actor: Actor) -> None:
         return
     told = label("level.is", level=code_label(row.level))
     with st.popover(told, icon=":material/military_tech:"):
-        key = doors.form_key(f"tickets.detail.level.{row.customer_id}.{row.version}")
+        key = doors.form_key(f"tickets.level.{row.customer_id}.{row.version}")
         st.radio(
             label("level.level"),
             list(CustomerLevel),
             index=list(CustomerLevel).index(row.level),
             format_func=code_label,
-            key=f"tickets.detail.level.{key}",
+            key=f"tickets.level.{key}",
         )
         st.caption(label("level.moves", count=row.open_cases))
         st.button(
             label("level.set"),
-            key=f"tickets.detail.level.set.{key}",
+            key=f"tickets.level.set.{key}",
             type="primary",
             on_click=_set,
             args=(row, key),
@@ -42,5 +42,5 @@ def _set(row: LevelRow, key: str) -> None:
         key=key,
         customer_id=row.customer_id,
         version=row.version,
-        level=st.session_state[f"tickets.detail.level.{key}"],
+        level=st.session_state[f"tickets.level.{key}"],
     )

@@ -51,6 +51,14 @@ MENU: tuple[Entry, ...] = (
         shown=False,
     ),
     Entry(
+        "tickets_timer",
+        frozenset(
+            {R.HOTLINE, R.DISPATCHER, R.TECHNICIAN, R.SUPERVISOR, R.SALES, R.QUALITY, R.AUDITOR}
+        ),
+        ":material/receipt_long:",
+        shown=False,
+    ),
+    Entry(
         "visits_schedule",
         frozenset({R.DISPATCHER, R.SUPERVISOR, R.AUDITOR}),
         ":material/calendar_month:",
@@ -68,6 +76,16 @@ MENU: tuple[Entry, ...] = (
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
+    ),
+    Entry(
+        "tickets_policies",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/timer:",
+    ),
+    Entry(
+        "tickets_calendars",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/date_range:",
     ),
     Entry("people_staff", frozenset({R.ADMINISTRATOR}), ":material/group:"),
     Entry("people_audit", frozenset({R.AUDITOR, R.ADMINISTRATOR}), ":material/fact_check:"),
