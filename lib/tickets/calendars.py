@@ -46,6 +46,7 @@ class DayRow:
     name: str
     hours: Hours
     beaten: bool
+    announced_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def _days_of(calendar: Calendar) -> tuple[DayRow, ...]:
             day.name,
             hours[on, source],
             source is DaySource.OFFICIAL and (on, DaySource.HAND) in first,
+            day.announced_for,
         )
         for (on, source), day in first.items()
     )

@@ -267,7 +267,10 @@ def _stretches(
     end: int,
     cut_at: list[int],
 ) -> Iterator[tuple[int, int, Why, Pause | None]]:
-    """The calendar's stretches cut where pauses begin and end; a pause of shut time changes nothing."""
+    """The calendar's stretches cut where pauses begin and end, what counts also at `cut_at`.
+
+    A pause of shut time changes nothing.
+    """
     due = None if timer.due_at is None else epoch(timer.due_at)
     spans = []
     for pause in pauses_told(timer.kind, facts):
@@ -276,7 +279,7 @@ def _stretches(
         # A pause that starts at the due or later takes nothing out (rule 9).
         if opens < closes and (due is None or opens < due):
             spans.append((opens, closes, pause))
-    cuts = sorted({*cut_at, *(at for opens, closes, _ in spans for at in (opens, closes))})
+    cuts = sorted({at for opens, closes, _ in spans for at in (opens, closes)})
     found = [(start, end, Why.COUNTED)] if start < end else []
     if calendar is not None:
         found = [
@@ -287,8 +290,13 @@ def _stretches(
         edges = [opens, *(at for at in cuts if opens < at < closes), closes]
         for begins, stops in pairwise(edges):
             held = next((each for a, b, each in spans if a <= begins < b), None)
-            is_paused = held is not None and why is Why.COUNTED
-            yield begins, stops, Why.PAUSED if is_paused else why, held if is_paused else None
+            if why is not Why.COUNTED:
+                yield begins, stops, why, None
+            elif held is not None:
+                yield begins, stops, Why.PAUSED, held
+            else:
+                parts = [begins, *sorted({at for at in cut_at if begins < at < stops}), stops]
+                yield from ((one, other, why, None) for one, other in pairwise(parts))
 
 
 @dataclass(frozen=True, slots=True)
