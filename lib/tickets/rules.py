@@ -31,6 +31,7 @@ MOVES: dict[TicketStatus, tuple[TicketStatus, ...]] = {
     S.COMPLETED: (S.NEW, S.ASSIGNED, S.CLOSED),
     S.CLOSED: (),
     S.CANCELLED: (),
+    S.MERGED: (),
 }
 """From each state the states that may follow. From completed, new and assigned are the reopening (S-25)."""
 
@@ -60,7 +61,7 @@ def ensure_can_move(status: TicketStatus, to: TicketStatus) -> None:
 
 
 def ensure_open(status: TicketStatus) -> None:
-    """Refuse `ticket_ended` on a closed or cancelled case."""
+    """Refuse `ticket_ended` on a closed, cancelled or absorbed case."""
     if status in ENDED_STATUSES:
         raise Refusal("ticket_ended", status=status)
 
