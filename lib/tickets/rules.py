@@ -18,7 +18,7 @@ from lib.shared.errors import Refusal
 from lib.tickets.merge_facts import change_of, instants, undone_merges
 from lib.tickets.promises import is_withdrawal
 from lib.tickets.targets import ANY_MATTER, Matter
-from lib.tickets.timers import Change, Facts, Pause, TimerState
+from lib.tickets.timers import Change, Facts, Pause, Promise, TimerState
 
 S = TicketStatus
 
@@ -39,6 +39,12 @@ MOVES: dict[TicketStatus, tuple[TicketStatus, ...]] = {
 OPEN_STATUSES = tuple(status for status, following in MOVES.items() if following)
 ENDED_STATUSES = tuple(status for status, following in MOVES.items() if not following)
 MERGE_EVENTS = (EventKind.MERGED, EventKind.ABSORBED)
+PROMISE_EVENTS = (
+    EventKind.PROMISED,
+    EventKind.PROMISE_KEPT,
+    EventKind.PROMISE_CHANGED,
+    EventKind.PROMISE_ENDED,
+)
 TOLD_BY_INSTANT = (
     EventKind.ATTEMPTED,
     EventKind.INBOUND,
@@ -118,6 +124,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     calls_ended, entered = [], []
     changed: list[_Changed] = []
     absorbed: list[Change] = []
+    told: dict[int, _Told] = {}
     open_pause: tuple[datetime, WaitingFor] | None = None
     # A merge ended the pause and was undone: only what was done to the case since then may have ended it.
     is_left_open = left_out = False
@@ -135,7 +142,10 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
             is_left_open = is_left_open and event.to_status is not TicketStatus.WAITING
             continue
         if event.kind in MERGE_EVENTS and event.details and event.details["merge_id"] in undone:
-            is_left_open = is_left_open or event.from_status is TicketStatus.WAITING
+            waited, waits = (
+                each is TicketStatus.WAITING for each in (event.from_status, event.to_status)
+            )
+            is_left_open = is_left_open or (waited and not waits)
             continue
         is_step = event.to_status is not None and event.to_status is not event.from_status
         if is_left_open and is_step and open_pause is not None:
@@ -170,10 +180,13 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
             ):
                 pauses.append(Pause(open_pause[0], event.at, open_pause[1]))
                 open_pause = None
+        elif event.kind in PROMISE_EVENTS:
+            _note_promise(told, event)
         if event.kind is EventKind.COMPLETED:
             completed.append(event.at)
         elif event.kind is EventKind.REOPENED:
             reopened.append(event.at)
+            ended_at = None
         elif event.kind in (EventKind.CLOSED, EventKind.CANCELLED, EventKind.MERGED):
             ended_at = event.at
             left_out = left_out or event.kind is EventKind.MERGED
@@ -213,7 +226,43 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         diagnosed=tuple(at_of[EventKind.DIAGNOSED]),
         usable=tuple(at_of[EventKind.RESTORED]),
         held=tuple(at_of[EventKind.ASSIGNED]),
+        promises=tuple(each.promise for each in told.values() if not each.is_elsewhere),
     )
+
+
+@dataclass(slots=True)
+class _Told:
+    """A promise so far; `is_elsewhere`: a merge, or its undoing, moved it to another case."""
+
+    promise: Promise
+    placed_at: datetime
+    is_elsewhere: bool = False
+
+
+def _note_promise(told: dict[int, _Told], event: Fact) -> None:
+    """Rule 28: only what the customer was told, was given or agreed to says something of a promise."""
+    details = event.details or {}
+    number = int(details["commitment_id"])
+    recorded_at = event.recorded_at or event.at
+    if event.kind is EventKind.PROMISED:
+        if number not in told:
+            due_at = datetime.fromisoformat(details["due_at"])
+            told[number] = _Told(Promise(event.at, due_at), recorded_at)
+        elif recorded_at >= told[number].placed_at:
+            told[number].placed_at, told[number].is_elsewhere = recorded_at, False
+        return
+    known = told.get(number)
+    if known is None:
+        return
+    if event.kind is EventKind.PROMISE_KEPT:
+        kept_at = known.promise.kept_at
+        earliest = event.at if kept_at is None else min(kept_at, event.at)
+        known.promise = replace(known.promise, kept_at=earliest)
+    elif "moved_to" in details:
+        if recorded_at >= known.placed_at:
+            known.placed_at, known.is_elsewhere = recorded_at, True
+    else:
+        known.promise = replace(known.promise, changed_at=event.at)
 
 
 @dataclass(frozen=True, slots=True)
