@@ -194,6 +194,8 @@ def undo_merge(work: Work, *, merge_id: int) -> None:
 
 def _let_go(work: Work, merge: TicketMerge, survivor: Ticket, absorbed: Ticket) -> None:
     told = {"merge_id": merge.id}
+    then = _told_at(work, merge, survivor, EventKind.ABSORBED)
+    own_received_at = datetime.fromisoformat(then["own_received_at"])
     facts = _facts_without(work, survivor, told)
     pause = _open_pause(facts)
     waits_again = pause is not None and survivor.status is not TicketStatus.WAITING
@@ -201,9 +203,9 @@ def _let_go(work: Work, merge: TicketMerge, survivor: Ticket, absorbed: Ticket) 
     _write_undone(work, survivor, absorbed, status, told)
     if waits_again and pause is not None:
         survivor.status = status
-        _wait_again(survivor, pause, _told_at(work, merge, survivor, EventKind.ABSORBED))
-    received = [change.received_at for change in facts.changes if change.received_at is not None]
-    survivor.received_at = min(facts.received_at, *received)
+        _wait_again(survivor, pause, then)
+    others = [change.received_at for change in facts.changes if change.received_at is not None]
+    survivor.received_at = min([own_received_at, *others])
     flag_modified(survivor, "received_at")
 
 

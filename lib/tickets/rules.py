@@ -119,7 +119,8 @@ class Fact:
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
     """The timers' facts from a timeline in the order of events; `matter` is what the case is now."""
-    contacts, completed, reopened, pauses = [], [], [], []
+    contacts: list[datetime] = []
+    completed, reopened, pauses = [], [], []
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
     calls_ended, entered = [], []
     changed: list[_Changed] = []
@@ -168,15 +169,15 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         elif event.kind in (EventKind.CHANGED, EventKind.TARGETS_APPLIED):
             _note_change(changed, event)
         elif event.kind is EventKind.ABSORBED and event.details:
-            change = change_of(event.recorded_at or event.at, event.actor_id, event.details)
+            taken_in = change_of(event.recorded_at or event.at, event.actor_id, event.details)
             if not absorbed:
                 received_at = datetime.fromisoformat(event.details["own_received_at"])
-            absorbed.append(change)
+            absorbed.append(taken_in)
             # Its messages end the wait for the customer at the merge, not earlier (rule 17).
             if (
                 open_pause is not None
                 and open_pause[1] is WaitingFor.CUSTOMER
-                and any(open_pause[0] <= message <= event.at for message in change.inbound)
+                and any(open_pause[0] <= message <= event.at for message in taken_in.inbound)
             ):
                 pauses.append(Pause(open_pause[0], event.at, open_pause[1]))
                 open_pause = None
