@@ -118,7 +118,7 @@ def take_back(
 
     Never confirmed: the same case is reopened. Confirmed in the return call: a new linked case, which alone counts
     for Q-09. The other choice needs a `reason` and is audited (rule 13). Refuses `not_completed` and
-    `reason_missing`.
+    `return_reason_missing`.
     """
     ticket = work.get(Ticket, ticket_id, version=version)
     if ticket.status not in (TicketStatus.COMPLETED, TicketStatus.CLOSED):
@@ -128,7 +128,7 @@ def take_back(
     by_record = how_by_record(None if call is None else call.state, ticket.status)
     against = how is not by_record
     if against and not reason.strip():
-        raise Refusal("reason_missing")
+        raise Refusal("return_reason_missing")
     why = rules.ensure_readable(reason.strip(), limit=WORDS_LENGTH) if against else ""
     if against:
         work.record("ticket.taken_back_against_record", ticket, how=how, by_record=by_record)

@@ -182,7 +182,7 @@ def test_rule_13_before_the_return_call_the_same_case_goes_on_and_the_call_is_ov
 )
 def test_rule_13_a_choice_against_the_record_needs_a_reason_and_is_audited(desk, result, how):
     old = closed_case(desk, result)
-    with pytest.raises(Refusal, match="reason_missing"):
+    with pytest.raises(Refusal, match="return_reason_missing"):
         come_back(desk, old, how)
     come_back(desk, old, how, reason="客户说从未修好")
     assert audited("ticket.taken_back_against_record")[0]["how"] == how
