@@ -11,7 +11,8 @@ from lib.items.actions import WARRANTY_MONTHS, add_item
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
-from lib.tickets.actions import add_note, open_ticket
+from lib.tickets.actions import log_inbound, open_ticket
+from lib.tickets.calls import CallTold, write_answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ def take_call(
     fault: FaultCode | None,
     words: str,
     priority: Priority | None,
+    call: CallTold | None = None,
 ) -> int:
     """Write down all that a call told. Answers the ticket's id; nothing is kept when anything is refused.
 
-    `received_at` None: now. A ticket that is typed in later than it was received may be late at birth (rule 3).
+    `received_at` None: when the call began, else now. A ticket that is typed in later than it was received may be late
+    at birth (rule 3).
     Refuses `caller_missing`, `fault_missing`, `priority_missing`, `site_missing` for an item without a place, and
     whatever the single verbs refuse.
     """
@@ -101,25 +104,49 @@ def take_call(
         )
     if item_id is not None and site_id is None:
         site_id = work.get(Item, item_id).site_id
-    return open_ticket(
+    begun = work.now if call is None else call.started_at
+    ticket_id = open_ticket(
         work,
         customer_id=customer_id,
         contact_id=contact_id,
         site_id=site_id,
         item_id=item_id,
         channel=channel,
-        received_at=received_at or work.now,
+        received_at=received_at or begun,
         fault=fault,
         words=words,
         priority=priority,
     )
+    if call is not None:
+        write_answered(
+            work,
+            call,
+            ticket_id=ticket_id,
+            customer_id=customer_id,
+            contact_id=contact_id,
+            saved=True,
+        )
+    return ticket_id
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
-def attach_call(work: Work, *, ticket_id: int, words: str) -> int:
-    """Note the call on a case that is open already instead of opening a second one. Answers the ticket's id."""
+def attach_call(work: Work, *, ticket_id: int, words: str, call: CallTold | None = None) -> int:
+    """Note the call on a case that is open already instead of opening a second one. Answers the ticket's id.
+
+    It counts as the customer getting in touch: waiting for the customer ends (rule 10).
+    """
     queries.find_ticket(Look(work.session, work.actor, work.now), ticket_id=ticket_id)
-    add_note(work, ticket_id=ticket_id, words=words)
+    ticket = work.get(Ticket, ticket_id)
+    log_inbound(work, ticket_id=ticket_id, version=ticket.version, words=words)
+    if call is not None:
+        write_answered(
+            work,
+            call,
+            ticket_id=ticket_id,
+            customer_id=ticket.customer_id,
+            contact_id=ticket.contact_id,
+            saved=False,
+        )
     return ticket_id
 
 
