@@ -129,7 +129,7 @@ def test_the_contact_of_a_call_is_one_of_its_customer(cast, now):
     assert refused(log, cast, now, CallOutcome.MISSED, **wrong) == "not_of_customer"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.lists(
         st.tuples(
