@@ -47,14 +47,15 @@ class CallOutcome(StrEnum):
 class CallTold:
     """What the entry form knows of the call that a case comes from.
 
-    promised_at: the instant that was read out, with `promise` as the sentence (rule 28). callback_of: the missed or
-    abandoned call that this one answers.
+    promised_at: the instant that was read out, with `promise` as the sentence (rule 28) and the policy that it came
+    from. callback_of: the missed or abandoned call that this one answers.
     """
 
     started_at: datetime
     steps: Mapping[CallStep, datetime] = field(default_factory=dict)
     promised_at: datetime | None = None
     promise: str = ""
+    policy_id: int | None = None
     callback_of: int | None = None
 
 

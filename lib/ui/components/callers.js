@@ -3,6 +3,7 @@
 const SEARCH_AFTER = 120;
 const SEND_AGAIN_AFTER = 2000;
 const FOCUS_TRIES = 40;
+const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`).concat("Minus", "Equal");
 
 const mounted = new WeakMap();
 
@@ -52,8 +53,8 @@ class Callers {
     this.input.addEventListener("compositionend", () => this.searchSoon());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("focus", () => this.input.select());
-    this.onSave = (event) => this.pressSave(event);
-    document.addEventListener("keydown", this.onSave, true);
+    this.onKey = (event) => this.pressAnywhere(event);
+    document.addEventListener("keydown", this.onKey, true);
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -62,7 +63,7 @@ class Callers {
   }
 
   close() {
-    document.removeEventListener("keydown", this.onSave, true);
+    document.removeEventListener("keydown", this.onKey, true);
     [this.waiting, this.again, this.ticking, this.focusing].forEach(clearTimeout);
   }
 
@@ -142,7 +143,8 @@ class Callers {
 
   ask(what) {
     this.serial += 1;
-    const asked = { serial: this.serial, generation: this.generation, words: this.words, ...what };
+    const since = this.callFrom === undefined ? 0 : Math.round(performance.now() - this.callFrom);
+    const asked = { serial: this.serial, generation: this.generation, words: this.words, since, ...what };
     this.send(asked);
     clearTimeout(this.again);
     this.again = setTimeout(() => this.ask(what), SEND_AGAIN_AFTER);
@@ -151,10 +153,11 @@ class Callers {
   press(event) {
     if (event.isComposing) return;
     const digit = event.altKey && /^Digit[0-9]$/.test(event.code) ? Number(event.code[5]) : null;
-    if (digit !== null) {
+    if (digit !== null && this.options()) {
       event.preventDefault();
+      event.stopPropagation();
       const place = digit === 0 ? this.hits.length : digit - 1;
-      if (this.arrived && place < this.options()) this.choose(place, true);
+      if (place < this.options()) this.choose(place, true);
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       const step = event.key === "ArrowDown" ? 1 : -1;
@@ -175,9 +178,31 @@ class Callers {
     }
   }
 
+  pressAnywhere(event) {
+    if (event.isComposing) return;
+    this.pressSave(event);
+    this.pressNumbered(event, this.data.offer, event.altKey && !this.options());
+    this.pressNumbered(event, this.data.numbered, !event.altKey && !event.ctrlKey && !event.metaKey, true);
+  }
+
+  // The n-th button of a row by its number: with Alt from anywhere, bare only while the focus is in that row.
+  pressNumbered(event, row, wanted, inside = false) {
+    const at = NUMBERS.indexOf(event.code);
+    if (!wanted || at < 0 || event.defaultPrevented) return;
+    const place = document.querySelector(row);
+    if (!place || (inside && !place.contains(document.activeElement))) return;
+    const button = place.querySelectorAll("button")[at];
+    if (!button) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.repeat) return;
+    button.focus();
+    button.click();
+  }
+
   // From every field: choices would take the keys for themselves, and typed text is committed by leaving it.
   pressSave(event) {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const button = document.querySelector(this.data.save);
     if (!button) return;
     event.preventDefault();
