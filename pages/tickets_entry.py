@@ -38,9 +38,7 @@ def attach(form: str, ticket_id: int) -> None:
     """Note the call on an open ticket instead of opening another."""
     told = call_form.told(form)
     words = told["words"] or label("entry.called_again")
-    noted = doors.submit(
-        attach_call, key=form, ticket_id=ticket_id, words=words, call=told["call"]
-    )
+    noted = doors.submit(attach_call, key=form, ticket_id=ticket_id, words=words, call=told["call"])
     if noted is not None:
         st.session_state[SAVED] = {"ticket": ticket_id, "attached": True, "promise": ""}
         call_form.forget_caller()

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from db.codes import Channel, FaultCode, ItemKind, Priority, Role
+from db.codes import (
+    Channel,
+    CommitmentKind,
+    EventKind,
+    FaultCode,
+    ItemKind,
+    Priority,
+    Role,
+)
 from db.models.items import Item
 from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
@@ -11,8 +19,11 @@ from lib.items.actions import WARRANTY_MONTHS, add_item
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
-from lib.tickets.actions import log_inbound, open_ticket
+from lib.tickets.actions import ensure_technician, log_inbound, open_ticket
 from lib.tickets.calls import CallTold, write_answered
+from lib.tickets.commitments import add_commitment
+from lib.tickets.facts import add_event
+from lib.tickets.rules import ensure_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,39 @@ def take_call(
             contact_id=contact_id,
             saved=True,
         )
+        _promise(work, call, work.get(Ticket, ticket_id))
     return ticket_id
+
+
+def _promise(work: Work, call: CallTold, ticket: Ticket) -> None:
+    """Step 5: the instant told is a commitment, from when it was asked, whatever the saving took (rule 28)."""
+    if call.promised_at is None:
+        return
+    commitment = add_commitment(
+        work,
+        ticket,
+        kind=CommitmentKind.CALL_BACK,
+        due_at=call.promised_at,
+        words=call.promise,
+        policy_id=call.policy_id,
+        promised_at=call.started_at,
+    )
+    work.record("commitment.made", commitment, kind=commitment.kind)
+
+
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def wish_technician(work: Work, *, ticket_id: int, technician_id: int) -> int:
+    """Note for the dispatcher whom the hotline would send (S-23). Answers the ticket's id.
+
+    Refuses `not_a_technician` and `ticket_ended`.
+    """
+    ticket = work.get(Ticket, ticket_id)
+    ensure_open(ticket.status)
+    technician = ensure_technician(work, technician_id)
+    add_event(work, ticket, EventKind.NOTE, details={"technician_id": technician.id, "wish": True})
+    work.record("ticket.wish_noted", ticket, technician_id=technician.id)
+    work.touch_ticket(ticket.id)
+    return ticket.id
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)

@@ -13,7 +13,7 @@ from lib.shared import clock
 from lib.shared.clock import SHANGHAI
 from lib.tickets.crew import CrewMember
 from lib.tickets.queries import PromiseToTell, SimilarTicket, TicketDetail, find_promise
-from lib.ui import call_clock, call_form, chips, doors, menu
+from lib.ui import call_clock, call_form, doors, menu
 from lib.ui.labels import clock_time, code_label, day, escape, label, when
 
 NEXT_FIELD = ".st-key-tickets_entry_fault button"
@@ -131,11 +131,7 @@ def _warranties(items: list[CoveredItem]) -> str:
     counted = {
         state: sum(item.warranty.state is state for item in items) for state in CoverageState
     }
-    told = [
-        f"{code_label(state)} {count}"
-        for state, count in counted.items()
-        if count
-    ]
+    told = [f"{code_label(state)} {count}" for state, count in counted.items() if count]
     return " · ".join([label("card.items", count=len(items)), *told])
 
 
@@ -232,5 +228,3 @@ def moment_words(at: datetime) -> str:
     if on == clock.now().astimezone(SHANGHAI).date():
         return clock_time(at)
     return f"{day(on)} {clock_time(at)}"
-
-
