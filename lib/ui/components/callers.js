@@ -5,20 +5,19 @@ const SEND_AGAIN_AFTER = 2000;
 const FOCUS_TRIES = 40;
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`).concat("Minus", "Equal");
 
-const mounted = new WeakMap();
+const fields = new Map();
 
+// Streamlit may take the component down and up again within a call: the field, its clock and its choice live on.
 export default function callers(component) {
-  const root = component.parentElement;
-  let field = mounted.get(root);
+  const { data, parentElement } = component;
+  let field = fields.get(data.name);
   if (!field) {
-    field = new Callers(root, component.data);
-    mounted.set(root, field);
+    field = new Callers(data);
+    fields.set(data.name, field);
   }
+  const token = field.open(parentElement);
   field.take(component);
-  return () => {
-    field.close();
-    mounted.delete(root);
-  };
+  return () => field.close(token);
 }
 
 function element(tag, properties = {}, ...children) {
@@ -32,12 +31,13 @@ function element(tag, properties = {}, ...children) {
 }
 
 class Callers {
-  constructor(root, data) {
+  constructor(data) {
     this.serial = Date.now();
+    this.token = 0;
     this.active = 0;
     this.generation = null;
     this.hits = [];
-    const style = element("link", { rel: "stylesheet", href: data.style });
+    this.style = element("link", { rel: "stylesheet", href: data.style });
     this.label = element("label", { for: "caller" });
     this.input = element("input", {
       id: "caller", type: "text", autocomplete: "off", spellcheck: false, maxLength: data.longest,
@@ -48,13 +48,11 @@ class Callers {
     this.told = element("div", { className: "told", role: "status" });
     const line = element("div", { className: "line" }, this.input, this.clock);
     this.box = element("div", { className: "callers" }, this.label, line, this.list, this.told);
-    root.append(style, this.box);
     this.input.addEventListener("input", (event) => this.type(event));
     this.input.addEventListener("compositionend", () => this.searchSoon());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("focus", () => this.input.select());
     this.onKey = (event) => this.pressAnywhere(event);
-    document.addEventListener("keydown", this.onKey, true);
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -62,9 +60,20 @@ class Callers {
     });
   }
 
-  close() {
+  open(root) {
+    this.token += 1;
+    document.addEventListener("keydown", this.onKey, true);
+    if (this.box.getRootNode() !== root.getRootNode() || !root.contains(this.box)) {
+      root.replaceChildren(this.style, this.box);
+      if (this.generation !== null && !this.chosen) this.focusSoon(() => this.input);
+    }
+    return this.token;
+  }
+
+  close(token) {
+    if (token !== this.token) return;
     document.removeEventListener("keydown", this.onKey, true);
-    [this.waiting, this.again, this.ticking, this.focusing].forEach(clearTimeout);
+    [this.waiting, this.again, this.focusing].forEach(clearTimeout);
   }
 
   take({ data, setStateValue }) {

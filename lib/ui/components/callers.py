@@ -46,6 +46,7 @@ def show(
     _field(
         key=key,
         data={
+            "name": key,
             "generation": generation,
             "serial": asked.get("serial", 0),
             "words": words,
