@@ -50,6 +50,7 @@ EVENTS = (
     "promised",
     "promise_kept",
     "promise_changed",
+    "promise_ended",
     "merged",
     "absorbed",
     "merge_undone",
@@ -435,6 +436,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_notice_receipts_person", ["person_id", "read_at", "id"], unique=False
         )
+        batch_op.create_index("ix_notice_receipts_newest", ["person_id", "id"], unique=False)
 
     with op.batch_alter_table("customers", schema=None) as batch_op:
         batch_op.add_column(
@@ -511,6 +513,19 @@ def upgrade() -> None:
         batch_op.create_check_constraint(
             op.f("ck_tickets_absorbed"),
             sa.text("(status = 'merged') = (merged_into_id IS NOT NULL)"),
+        )
+    with op.batch_alter_table("timers") as batch_op:
+        batch_op.add_column(
+            sa.Column("left_out", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
+        batch_op.drop_index("ix_timers_stopped")
+        batch_op.drop_index("ix_timers_judged")
+        batch_op.create_index(
+            "ix_timers_stopped",
+            ["kind", "stopped_at", "due_at", "phase", "missed_cause", "left_out", "ticket_id"],
+        )
+        batch_op.create_index(
+            "ix_timers_judged", ["kind", "due_at", "stopped_at", "missed_cause", "left_out"]
         )
     with op.batch_alter_table("ticket_events") as batch_op:
         _widen(batch_op, "ticket_events", "event_kind", "kind", EVENTS)
