@@ -39,8 +39,8 @@ WORDS_OF_FIELDS = (
 Fact = tuple[str, str]
 
 
-def show_head(ticket: TicketDetail) -> None:
-    """Number, company and fault in one line, then the marks."""
+def show_head(ticket: TicketDetail, others: list[str]) -> None:
+    """Number, company and fault in one line, then the marks; `others` have the case open too."""
     title = " · ".join(filter(None, (ticket.company, code_label(ticket.fault))))
     st.html(f'<h1 class="desk-case-title">{escape(ticket.number)}<span>{escape(title)}</span></h1>')
     marks = [
@@ -52,6 +52,8 @@ def show_head(ticket: TicketDetail) -> None:
         marks.append(chips.Chip("status", label("ticket.cycle", cycle=ticket.cycle)))
     if ticket.source:
         marks.append(chips.Chip("status", label("ticket.imported", source=ticket.source)))
+    if others:
+        marks.append(chips.Chip("open", label("ticket.open_by", names="、".join(others))))
     chips.show(marks)
 
 
@@ -185,6 +187,8 @@ def _details(event: EventRow) -> list[str]:
         return [event.person, when(datetime.fromisoformat(told["starts_at"]))]
     if event.kind is EventKind.ASSIGNED:
         return [event.person]
+    if event.kind is EventKind.NOTE and told.get("wish"):
+        return [label("offer.wish_for", name=event.person)]
     if event.kind in (EventKind.WAITING_STARTED, EventKind.WAITING_ENDED) and event.waiting_for:
         return [code_label(event.waiting_for)]
     if event.kind is EventKind.RETURN_CALL and told.get("result") in set(ReturnCallResult):
