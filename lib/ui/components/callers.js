@@ -205,7 +205,7 @@ class Callers {
     event.preventDefault();
     event.stopImmediatePropagation();
     if (event.repeat) return;
-    button.focus();
+    if (inside) button.focus();
     button.click();
   }
 
