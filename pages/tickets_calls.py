@@ -12,7 +12,7 @@ from lib.ui.labels import label
 from lib.ui.live import refresh_on_change
 
 actor = doors.enter("tickets_calls")
-refresh_on_change("tickets.calls")
+refresh_on_change("tickets.calls", {0})
 
 now = clock.now()
 today = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)

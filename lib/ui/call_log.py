@@ -205,13 +205,15 @@ def _save(form: str) -> None:
     if day is None:
         doors.refuse("call_wait_unclear")
         return
-    known = outcome is not CallOutcome.MISSED and rings is not None
+    waited = None
+    if outcome is not CallOutcome.MISSED and rings is not None:
+        waited = int(rings) * RING_SECONDS
     saved = doors.submit(
         log_call,
         key=form,
         outcome=outcome,
         offered_at=datetime.combine(day, at, SHANGHAI),
-        waited_seconds=int(rings) * RING_SECONDS if known else None,
+        waited_seconds=waited,
         phone=told.get(_key(form, "phone")) or "",
         words=told.get(_key(form, "words")) or "",
     )

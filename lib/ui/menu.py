@@ -52,6 +52,11 @@ MENU: tuple[Entry, ...] = (
         shown=False,
     ),
     Entry(
+        "customers_card",
+        frozenset({R.HOTLINE, R.SALES, R.SUPERVISOR}),
+        ":material/contacts:",
+    ),
+    Entry(
         "visits_schedule",
         frozenset({R.DISPATCHER, R.SUPERVISOR, R.AUDITOR}),
         ":material/calendar_month:",

@@ -270,7 +270,7 @@ class Callers {
   }
 
   startClock() {
-    if (this.callFrom !== undefined) return;
+    if (this.callFrom !== undefined || !this.data.timed) return;
     this.callFrom = performance.now();
     this.clock.hidden = false;
     const tick = () => {
