@@ -23,6 +23,7 @@ from lib.customers import bulk
 from lib.shared import clock
 from lib.shared.settings import ROOT, key, settings
 from lib.shared.work import look, perform, system
+from lib.tickets import search
 
 KEYS = ("audit", "sign_in", "streamlit")
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -47,12 +48,14 @@ def prepare(*, sample: bool = False) -> None:
             _tell_sample_story(_sqlite_file())
         migrate.upgrade(settings().database)
         database.configure(settings().database)
-        _fill_caller_keys()
+        _fill_search_keys()
 
 
-def _fill_caller_keys() -> None:
+def _fill_search_keys() -> None:
     if look(bulk.lacks_keys, actor=system("launcher"), now=clock.now()):
         perform(bulk.fill_keys, actor=system("launcher"), now=clock.now())
+    if look(search.lacks_terms, actor=system("launcher"), now=clock.now()):
+        perform(search.fill_terms, actor=system("launcher"), now=clock.now())
 
 
 def _sqlite_file() -> Path:

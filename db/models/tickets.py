@@ -225,6 +225,8 @@ class QueueRow(Base):
     next_action_at: Mapped[int | None] = mapped_column(BigInteger)
     moved_at: Mapped[int] = mapped_column(BigInteger, default=0)
     """When the last fact was recorded: cases that nobody moves are listed by it (S-06)."""
+    text_key: Mapped[str] = mapped_column(Text, default="")
+    """The words of the case as they are searched."""
 
 
 class ReturnCall(Base):

@@ -32,14 +32,15 @@ from db.models.tickets import (
     Timer,
 )
 from lib.coverage.rules import coverage_state
-from lib.customers.rules import MANY, plain
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
 from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
+from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
 TIMERS_OF_TICKET = select(*Timer.__table__.c).where(Timer.ticket_id == bindparam("of_ticket"))
@@ -72,6 +73,8 @@ SHOWN_BESIDE = select(
     select(Contact.phone_digits).where(Contact.id == bindparam("of_contact")).scalar_subquery(),
 )
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
+FOUND_BY = ("search_key", "text_key", "phone_digits")
+"""The columns of a queue row that a search reads, as `terms_of` takes them."""
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
@@ -613,6 +616,8 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
     values = queue_values(ticket, states, *shown_beside)
+    if any(getattr(row, name) != values[name] for name in FOUND_BY):
+        put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
     for name, value in values.items():
         setattr(row, name, value)
 
@@ -651,14 +656,10 @@ def queue_values(
         "return_call_open": return_call_due_at is not None,
         "imported": bool(ticket.source),
         "version": ticket.version,
-        "search_key": queue_key(ticket.number, customer_key, contact_key),
+        "search_key": names_key(ticket.number, customer_key, contact_key),
         "phone_digits": phone_digits or "",
+        "text_key": text_key(ticket.title or "", ticket.words),
     }
-
-
-def queue_key(number: str, customer_key: str | None, contact_key: str | None) -> str:
-    """What a search of the queue reads, from the keys that customer and contact got when they were written."""
-    return f"{MANY}{plain(number)}{customer_key or ''}{contact_key or ''}"
 
 
 def _move(

@@ -23,12 +23,13 @@ from lib.customers.bulk import ensure_contacts, ensure_customers
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, look, perform, permit, system
-from lib.tickets.actions import queue_key
 from lib.tickets.log_cases import PlannedCase
 from lib.tickets.log_readers import file_hash
 from lib.tickets.mapping import Mapping
 from lib.tickets.rules import ENDED_STATUSES
+from lib.tickets.search import names_key, put_terms
 from lib.tickets.staging import Progress, Stage, no_progress
+from lib.tickets.terms import terms_of, text_key
 
 BATCH = 1000
 LONGEST_SOURCE = 60
@@ -157,8 +158,11 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
         if ticket["status"] not in ENDED_STATUSES:
             open_rows.append(_queue_row(ticket_id, ticket, case))
     store.execute(insert(TicketEvent), facts)
+    keys = _search_keys(work, tickets)
+    put_terms(store, [(ids[number], terms_of(*keys[number])) for number in numbers])
     if open_rows:
-        _add_search_keys(work, tickets, open_rows)
+        for row in open_rows:
+            row["search_key"], row["text_key"], row["phone_digits"] = keys[row["number"]]
         store.execute(insert(QueueRow), open_rows)
     return len(facts)
 
@@ -250,15 +254,12 @@ def _queue_row(ticket_id: int, ticket: dict[str, Any], case: PlannedCase) -> dic
     }
 
 
-def _add_search_keys(
-    work: Work, tickets: list[dict[str, Any]], open_rows: list[dict[str, Any]]
-) -> None:
-    """Give the rows of the queue what a search reads; two statements a batch."""
-    contact_of = {ticket["number"]: ticket["contact_id"] for ticket in tickets}
-    contact_ids = {contact_of[row["number"]] for row in open_rows} - {None}
-    customer_ids = {row["customer_id"] for row in open_rows} - {None}
+def _search_keys(work: Work, tickets: list[dict[str, Any]]) -> dict[str, tuple[str, str, str]]:
+    """What a search reads of each case, by number: names, text and phone; two statements a batch."""
+    contact_ids = {ticket["contact_id"] for ticket in tickets} - {None}
+    customer_ids = {ticket["customer_id"] for ticket in tickets} - {None}
     store = work.session.connection()
-    keys = dict(
+    customers = dict(
         store.execute(
             select(Customer.id, Customer.search_key).where(Customer.id.in_(customer_ids))
         ).all()
@@ -271,10 +272,12 @@ def _add_search_keys(
             )
         )
     }
-    for row in open_rows:
-        contact_key, digits = contacts.get(contact_of[row["number"]], ("", ""))
-        row["search_key"] = queue_key(row["number"], keys.get(row["customer_id"]), contact_key)
-        row["phone_digits"] = digits
+    found = {}
+    for ticket in tickets:
+        contact_key, digits = contacts.get(ticket["contact_id"], ("", ""))
+        names = names_key(ticket["number"], customers.get(ticket["customer_id"]), contact_key)
+        found[ticket["number"]] = names, text_key(ticket["title"], ticket["words"]), digits
+    return found
 
 
 def _instant(second: int) -> datetime:

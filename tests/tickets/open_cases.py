@@ -11,7 +11,8 @@ from db.models.people import Change, ChangeHead
 from db.models.tickets import NEVER_DUE, QueueRow, Ticket
 from lib.customers.rules import search_key
 from lib.shared.calendar import epoch
-from lib.tickets.actions import queue_key
+from lib.tickets.search import names_key, put_terms
+from lib.tickets.terms import terms_of, text_key
 
 IN_TICKET = ("priority", "status", "waiting_for", "fault", "coverage", "technician_id", "owner_id")
 
@@ -40,7 +41,14 @@ def write_open_case(session: Session, now: datetime, number: int, **facts: Any) 
     )
     session.add(ticket)
     session.flush()
+    words = row.pop("words", "")
+    ticket.words = words
     keys = (search_key(row[name], limit=400) for name in ("customer_name", "contact_name"))
+    names, text = names_key(ticket.number, *keys), text_key("", words)
+    put_terms(
+        session.connection(),
+        [(ticket.id, terms_of(names, text, row.get("phone_digits", "")))],
+    )
     session.add(
         QueueRow(
             ticket_id=ticket.id,
@@ -49,7 +57,8 @@ def write_open_case(session: Session, now: datetime, number: int, **facts: Any) 
             due_at=NEVER_DUE if due_in is None else epoch(now) + due_in,
             due_kind=None if due_in is None else TimerKind.RESOLUTION,
             version=1,
-            search_key=queue_key(ticket.number, *keys),
+            search_key=names,
+            text_key=text,
             **row,
         )
     )

@@ -1,0 +1,161 @@
+"""The index of all cases, open and closed: filled by the writing transaction, asked newest first with a cap."""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.orm import Session
+
+from db import session as database
+from db.models.customers import Contact, Customer
+from db.models.people import Counter
+from db.models.tickets import QueueRow, Ticket
+from lib.customers.rules import MANY, plain
+from lib.shared.work import Look, Work, permit
+from lib.tickets.terms import (
+    Asked,
+    postgresql_query,
+    sqlite_query,
+    terms_of,
+    text_key,
+)
+
+FILLED = "ticket-search"
+"""The counter that stands when every case is in the index."""
+
+CASES_AT_ONCE = 1000
+BUCKET = 8192
+"""So many cases by id share a term of their own on PostgreSQL, so that a common word is read for the newest alone."""
+
+WHOLE_FROM = 48
+"""From so many buckets on, all of the rest is asked at once."""
+
+
+def names_key(number: str, customer_key: str | None, contact_key: str | None) -> str:
+    """What a search compares with, from the keys that customer and contact got when they were written."""
+    return f"{MANY}{plain(number)}{customer_key or ''}{contact_key or ''}"
+
+
+def put_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """Write the terms of cases, by id; one statement.
+
+    SQLite adds them to those that the case may have already: what is no longer said is found out when the rows that
+    were found are compared in full.
+    """
+    if not found_by:
+        return
+    if store.dialect.name == "sqlite":
+        store.execute(
+            text("INSERT INTO ticket_search (rowid, terms) VALUES (:ticket_id, :terms)"),
+            [{"ticket_id": each, "terms": " ".join(terms)} for each, terms in found_by],
+        )
+        return
+    store.execute(
+        text(
+            "INSERT INTO ticket_search (ticket_id, terms)"
+            " VALUES (:ticket_id, array_to_tsvector(CAST(:terms AS text[])))"
+            " ON CONFLICT (ticket_id) DO UPDATE SET terms = excluded.terms"
+        ),
+        [{"ticket_id": each, "terms": [*terms, f"@{each // BUCKET}"]} for each, terms in found_by],
+    )
+
+
+def newest_ids(session: Session, asked: Asked, *, before: int | None, most: int) -> Iterator[int]:
+    """The ids of cases that may hold what is asked, the newest first, below `before`; at most `most`."""
+    if before is None:
+        newest = session.scalar(select(Ticket.id).order_by(Ticket.id.desc()).limit(1))
+        before = (newest or 0) + 1
+    if database.is_sqlite():
+        yield from session.scalars(
+            text(
+                "SELECT rowid FROM ticket_search WHERE ticket_search MATCH :asked"
+                " AND rowid < :before ORDER BY rowid DESC LIMIT :most"
+            ),
+            {"asked": sqlite_query(asked), "before": before, "most": most},
+        )
+        return
+    yield from _by_buckets(session, postgresql_query(asked), before, most)
+
+
+FOUND = text(
+    "WITH found AS MATERIALIZED (SELECT ticket_id FROM ticket_search"
+    " WHERE terms @@ CAST(:asked AS tsquery)) "
+    "SELECT ticket_id FROM found WHERE ticket_id < :before ORDER BY ticket_id DESC LIMIT :most"
+)
+
+
+def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterator[int]:
+    bucket, step, found = (before - 1) // BUCKET, 1, 0
+    while bucket >= 0 and found < most:
+        last = bucket - step
+        here = asked
+        if step < WHOLE_FROM and last >= 0:
+            among = " | ".join(f"'@{each}'" for each in range(bucket, last, -1))
+            here = f"({asked}) & ({among})"
+        else:
+            last = -1
+        rest = most - found
+        ids = session.scalars(FOUND, {"asked": here, "before": before, "most": rest}).all()
+        yield from ids
+        found += len(ids)
+        bucket = last
+        before = (last + 1) * BUCKET
+        # As many more as should bring the rest, by what these brought.
+        step = ceil(2 * step * (most - found) / len(ids)) if ids else WHOLE_FROM
+
+
+def lacks_terms(look: Look) -> bool:
+    """Whether the store comes from before there was an index."""
+    return look.session.get(Counter, FILLED) is None
+
+
+@permit()
+def fill_terms(work: Work) -> None:
+    """Write the terms of every case of a store that `lacks_terms`, and the words of the open ones."""
+    if not lacks_terms(Look(work.session, work.actor, work.now)):
+        return
+    store = work.session.connection()
+    last = 0
+    while True:
+        rows = store.execute(CASES_AFTER, {"last": last}).all()
+        if not rows:
+            break
+        texts = {row.id: text_key(row.title, row.words) for row in rows}
+        put_terms(
+            store,
+            [
+                (
+                    row.id,
+                    terms_of(
+                        names_key(row.number, row.customer_key, row.contact_key),
+                        texts[row.id],
+                        row.phone_digits or "",
+                    ),
+                )
+                for row in rows
+            ],
+        )
+        store.execute(WORDS_OF_OPEN, [{"of": each, "key": key} for each, key in texts.items()])
+        last = rows[-1].id
+    work.session.add(Counter(name=FILLED, value=1))
+
+
+CASES_AFTER = (
+    select(
+        Ticket.id,
+        Ticket.number,
+        Ticket.title,
+        Ticket.words,
+        Customer.search_key.label("customer_key"),
+        Contact.search_key.label("contact_key"),
+        Contact.phone_digits,
+    )
+    .outerjoin(Customer, Customer.id == Ticket.customer_id)
+    .outerjoin(Contact, Contact.id == Ticket.contact_id)
+    .where(Ticket.id > bindparam("last"))
+    .order_by(Ticket.id)
+    .limit(CASES_AT_ONCE)
+)
+WORDS_OF_OPEN = (
+    update(QueueRow).where(QueueRow.ticket_id == bindparam("of")).values(text_key=bindparam("key"))
+)
