@@ -114,6 +114,7 @@ class EventKind(StrEnum):
     PROMISED = "promised"
     PROMISE_KEPT = "promise_kept"
     PROMISE_CHANGED = "promise_changed"
+    PROMISE_ENDED = "promise_ended"
     MERGED = "merged"
     ABSORBED = "absorbed"
     MERGE_UNDONE = "merge_undone"

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from db.codes import (
     Channel,
+    CommitmentKind,
     CoverageState,
     EventKind,
     FaultCode,
@@ -37,12 +38,17 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
+from lib.tickets.facts import add_event as add_event
+from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
 from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
+KEPT_BY_CONTACT = (CommitmentKind.CALL_BACK,)
+KEPT_BY_ARRIVAL = (CommitmentKind.CALL_BACK, CommitmentKind.VISIT)
+"""What a contact by a person keeps, and what the technician's arrival keeps."""
 TIMERS_OF_TICKET = select(*Timer.__table__.c).where(Timer.ticket_id == bindparam("of_ticket"))
 FACT_COLUMNS = (
     TicketEvent.kind,
@@ -207,7 +213,7 @@ def log_contact(
     """
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     at = (at or work.now).replace(microsecond=0)
     if not ticket.received_at <= at <= work.now:
         raise Refusal("contact_out_of_time")
@@ -222,6 +228,7 @@ def log_contact(
         outbound=True,
         words=rules.ensure_readable(words.strip()),
     )
+    keep_promises(work, ticket, KEPT_BY_CONTACT, at)
     work.record("ticket.contacted", ticket, at=at.isoformat())
     recompute(work, ticket)
 
@@ -231,7 +238,7 @@ def log_attempt(work: Work, *, ticket_id: int, version: int, words: str) -> None
     """The desk tried to reach the customer in vain; waiting after that pauses the first response too."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     add_event(work, ticket, EventKind.ATTEMPTED, words=rules.ensure_readable(words.strip()))
     work.record("ticket.attempted", ticket)
     recompute(work, ticket)
@@ -242,7 +249,7 @@ def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None
     """The customer got in touch: ends waiting for the customer, and only that (rule 10)."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     if ticket.waiting_for is WaitingFor.CUSTOMER:
         has_technician = ticket.technician_id is not None
         _move(
@@ -265,7 +272,7 @@ def start_waiting(
         _end_waiting_fact(work, ticket)
     else:
         rules.ensure_can_move(ticket.status, TicketStatus.WAITING)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     before = ticket.status
     ticket.status = TicketStatus.WAITING
     ticket.waiting_for = waiting_for
@@ -288,7 +295,7 @@ def end_waiting(work: Work, *, ticket_id: int, version: int) -> None:
     ticket = work.get(Ticket, ticket_id, version=version)
     if ticket.status is not TicketStatus.WAITING:
         raise Refusal("does_not_wait")
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     has_technician = ticket.technician_id is not None
     _move(
         work,
@@ -305,7 +312,7 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
     """The fault is gone: stop the resolution and open the return call, due in one working day (S-25)."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_can_move(ticket.status, TicketStatus.COMPLETED)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     _move(
         work, ticket, TicketStatus.COMPLETED, EventKind.COMPLETED, words=rules.ensure_words(words)
     )
@@ -337,6 +344,7 @@ def cancel_ticket(work: Work, *, ticket_id: int, version: int, words: str) -> No
         work, ticket, TicketStatus.CANCELLED, EventKind.CANCELLED, words=rules.ensure_words(words)
     )
     ticket.closed_at = work.now
+    end_promises(work, ticket, words.strip())
     work.record("ticket.cancelled", ticket)
     recompute(work, ticket)
 
@@ -345,7 +353,7 @@ def cancel_ticket(work: Work, *, ticket_id: int, version: int, words: str) -> No
 def add_note(work: Work, *, ticket_id: int, words: str) -> None:
     """Add a note that colleagues read; no fact for any timer."""
     ticket = work.get(Ticket, ticket_id)
-    _ensure_own_work(work, ticket)
+    ensure_own_work(work, ticket)
     add_event(work, ticket, EventKind.NOTE, words=rules.ensure_words(words))
     work.record("ticket.note_added", ticket)
     work.touch_ticket(ticket.id)
@@ -382,6 +390,8 @@ def try_return_call(
         words=told,
         details={"result": result, "try": call.tries},
     )
+    if result is not ReturnCallResult.NO_ANSWER:
+        keep_promises(work, ticket, KEPT_BY_CONTACT, work.now)
     closed = reopened = False
     if rules.return_call_ends(result, call.tries):
         call.ended_at = work.now
@@ -394,6 +404,7 @@ def try_return_call(
             reopened = True
         else:
             _move(work, ticket, TicketStatus.CLOSED, EventKind.CLOSED)
+            end_promises(work, ticket, "")
             ticket.closed_at = work.now
             work.record("ticket.closed", ticket, result=result)
             closed = True
@@ -449,6 +460,7 @@ def note_arrived(work: Work, ticket: Ticket, visit_id: int) -> None:
         outbound=True,
         details={"visit_id": visit_id},
     )
+    keep_promises(work, ticket, KEPT_BY_ARRIVAL, work.now)
     recompute(work, ticket)
 
 
@@ -482,38 +494,6 @@ def next_number(work: Work) -> str:
     return f"CC-{year}-{value:06d}"
 
 
-def add_event(
-    work: Work,
-    ticket: Ticket,
-    kind: EventKind,
-    *,
-    at: datetime | None = None,
-    from_status: TicketStatus | None = None,
-    to_status: TicketStatus | None = None,
-    waiting_for: WaitingFor | None = None,
-    outbound: bool = False,
-    words: str = "",
-    details: dict[str, Any] | None = None,
-) -> None:
-    """Write a fact on the timeline; `at` is when it happened, now unless told."""
-    work.write(
-        TicketEvent,
-        ticket_id=ticket.id,
-        cycle=ticket.cycle,
-        kind=kind,
-        at=at or work.now,
-        recorded_at=work.now,
-        actor_kind=work.actor.kind,
-        actor_id=work.actor.person_id,
-        from_status=from_status,
-        to_status=to_status,
-        waiting_for=waiting_for,
-        outbound=outbound,
-        words=words,
-        details=details or {},
-    )
-
-
 def recompute(work: Work, ticket: Ticket) -> None:
     """Derive the timers and the open list's row of a case from its facts before the commit, and announce the case."""
     work.before_commit(_derive, ticket)
@@ -522,8 +502,10 @@ def recompute(work: Work, ticket: Ticket) -> None:
 
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
-    # Imported history was promised by another desk: it gets no timers of ours, even when worked on to its end.
-    states = [] if ticket.source else timers_of(facts_of_ticket(work, ticket), _rulebook(work))
+    states = timers_of(facts_of_ticket(work, ticket), _rulebook(work))
+    if ticket.source:
+        # Imported history was promised by another desk: of ours it has what we promised since, and nothing else.
+        states = [state for state in states if state.kind is TimerKind.PROMISE]
     store = work.session.connection()
     stored = {
         (timer.cycle, timer.kind): timer
@@ -701,7 +683,7 @@ def _reopen(work: Work, ticket: Ticket) -> None:
     work.record("ticket.reopened", ticket, cycle=ticket.cycle)
 
 
-def _ensure_own_work(work: Work, ticket: Ticket) -> None:
+def ensure_own_work(work: Work, ticket: Ticket) -> None:
     """One who is only a technician works on his own cases alone. Refuses `not_your_ticket`."""
     desk = (Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR, Role.SALES, Role.QUALITY)
     only_technician = work.actor.has(Role.TECHNICIAN) and not work.actor.has(*desk)

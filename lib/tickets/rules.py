@@ -17,7 +17,7 @@ from db.codes import (
 from lib.shared.errors import Refusal
 from lib.tickets.promises import is_withdrawal
 from lib.tickets.targets import ANY_MATTER, Matter
-from lib.tickets.timers import Change, Facts, Pause, TimerState
+from lib.tickets.timers import Change, Facts, Pause, Promise, TimerState
 
 S = TicketStatus
 
@@ -36,6 +36,12 @@ MOVES: dict[TicketStatus, tuple[TicketStatus, ...]] = {
 
 OPEN_STATUSES = tuple(status for status, following in MOVES.items() if following)
 ENDED_STATUSES = tuple(status for status, following in MOVES.items() if not following)
+PROMISE_EVENTS = (
+    EventKind.PROMISED,
+    EventKind.PROMISE_KEPT,
+    EventKind.PROMISE_CHANGED,
+    EventKind.PROMISE_ENDED,
+)
 TOLD_BY_INSTANT = (
     EventKind.ATTEMPTED,
     EventKind.INBOUND,
@@ -114,6 +120,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
     calls_ended, entered = [], []
     changed: list[_Changed] = []
+    told: dict[int, _Told] = {}
     open_pause: tuple[datetime, WaitingFor] | None = None
     ended_at = None
     for event in events:
@@ -133,6 +140,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
                 calls_ended.append(event.at)
         elif event.kind in (EventKind.CHANGED, EventKind.TARGETS_APPLIED):
             _note_change(changed, event)
+        elif event.kind in PROMISE_EVENTS:
+            _note_promise(told, event)
         if event.kind is EventKind.COMPLETED:
             completed.append(event.at)
         elif event.kind is EventKind.REOPENED:
@@ -171,7 +180,43 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         diagnosed=tuple(at_of[EventKind.DIAGNOSED]),
         usable=tuple(at_of[EventKind.RESTORED]),
         held=tuple(at_of[EventKind.ASSIGNED]),
+        promises=tuple(each.promise for each in told.values() if not each.is_elsewhere),
     )
+
+
+@dataclass(slots=True)
+class _Told:
+    """A promise so far; `is_elsewhere`: a merge, or its undoing, moved it to another case."""
+
+    promise: Promise
+    placed_at: datetime
+    is_elsewhere: bool = False
+
+
+def _note_promise(told: dict[int, _Told], event: Fact) -> None:
+    """Rule 28: only what the customer was told, was given or agreed to says something of a promise."""
+    details = event.details or {}
+    number = int(details["commitment_id"])
+    recorded_at = event.recorded_at or event.at
+    if event.kind is EventKind.PROMISED:
+        if number not in told:
+            due_at = datetime.fromisoformat(details["due_at"])
+            told[number] = _Told(Promise(event.at, due_at), recorded_at)
+        elif recorded_at >= told[number].placed_at:
+            told[number].placed_at, told[number].is_elsewhere = recorded_at, False
+        return
+    known = told.get(number)
+    if known is None:
+        return
+    if event.kind is EventKind.PROMISE_KEPT:
+        kept_at = known.promise.kept_at
+        earliest = event.at if kept_at is None else min(kept_at, event.at)
+        known.promise = replace(known.promise, kept_at=earliest)
+    elif "moved_to" in details:
+        if recorded_at >= known.placed_at:
+            known.placed_at, known.is_elsewhere = recorded_at, True
+    else:
+        known.promise = replace(known.promise, changed_at=event.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ EVENTS = (
     "promised",
     "promise_kept",
     "promise_changed",
+    "promise_ended",
     "merged",
     "absorbed",
     "merge_undone",
