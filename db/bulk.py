@@ -9,10 +9,11 @@ from typing import Any
 
 from psycopg import sql
 from sqlalchemy import JSON, Connection, Enum, Table, func, insert, select
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from db.models.base import UtcDateTime
 
-Change = Callable[[Any], Any]
+Change = Callable[[Sequence[Any]], Iterable[Any]]
 
 
 def write_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -26,16 +27,14 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     defaults = [
         (column.name, column.default.arg)
         for column in table.c
-        if column.name not in columns
-        and column.default is not None
-        and getattr(column.default, "is_scalar", False)
+        if column.name not in columns and isinstance(column.default, ScalarElementColumnDefault)
     ]
     given = [*columns, *(name for name, _ in defaults)]
     changes = [_change_of(connection, table, name) for name in given]
     told = list(zip(*(row.values() for row in rows), strict=True))
     told += [(value,) * len(rows) for _, value in defaults]
     stored = [
-        values if change is None else [None if value is None else change(value) for value in values]
+        values if change is None else change(values)
         for values, change in zip(told, changes, strict=True)
     ]
     _send(connection, table, given, zip(*stored, strict=True))
@@ -81,26 +80,25 @@ def _send(
 
 
 def _change_of(connection: Connection, table: Table, name: str) -> Change | None:
-    """How a value of the column is told to the driver; None: as it is."""
+    """How the values of the column are told to the driver; None: as they are."""
     kind = table.c[name].type
     if isinstance(kind, Enum) and kind.enum_class is not None:
-        values: dict[PythonEnum, str] = {member: member.value for member in kind.enum_class}
-        return values.__getitem__
-    if isinstance(kind, UtcDateTime) and connection.dialect.name == "sqlite":
-        return _sqlite_instant
+        values: dict[PythonEnum | None, str | None] = {None: None}
+        values |= {member: member.value for member in kind.enum_class}
+        return lambda told: map(values.__getitem__, told)
     if isinstance(kind, UtcDateTime):
-        return None
+        return _sqlite_instants if connection.dialect.name == "sqlite" else None
     if isinstance(kind, JSON) and connection.dialect.name == "sqlite":
-        return _json_text
-    told: Change | None = kind.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-    return told
+        return lambda told: map(_json_text, told)
+    change = kind.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return None if change is None else lambda told: [change(value) for value in told]
 
 
 def _json_text(value: Any) -> str:
     return json.dumps(value) if value else "{}"
 
 
-def _sqlite_instant(value: datetime) -> str:
-    if value.tzinfo is not UTC:
+def _sqlite_instants(told: Sequence[datetime | None]) -> Iterable[str | None]:
+    if any(value.tzinfo is not UTC for value in told[:1] if value is not None):
         raise ValueError("bulk rows take instants in UTC")
-    return value.isoformat(" ", "microseconds")[:26]
+    return [None if value is None else value.isoformat(" ", "microseconds")[:26] for value in told]

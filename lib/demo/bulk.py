@@ -6,8 +6,9 @@ The same number of cases at the same moment gives the same store, but for the fi
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -45,8 +46,10 @@ from lib.tickets import rules
 from lib.tickets.actions import queue_values, timer_values
 from lib.tickets.live import NO_TICKET
 from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.search import copy_terms, filling
 from lib.tickets.targets import Matter, Rulebook
-from lib.tickets.timers import earliest, timers_of
+from lib.tickets.terms import caller_terms, terms_beside, text_key
+from lib.tickets.timers import TimerState, timers_of
 
 SEED = 20261
 YEARS = 5
@@ -108,6 +111,7 @@ class Place:
     company_key: str
     contact_key: str
     phone_digits: str
+    terms: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -149,29 +153,36 @@ def write_store(
     progress: Progress,
 ) -> None:
     """Customers, cases and the counters that follow from them. Refuses `desk_not_empty`."""
-    session, now = work.session, work.now
+    session, now = work.session, work.now.astimezone(UTC)
     if session.scalar(select(Ticket.id).limit(1)) is not None:
         raise Refusal("desk_not_empty")
     chance = random.Random(SEED)
     time = calendar_named(session).time
     book = rulebook(session)
     named = session.execute(select(Person.id, Person.name).where(Person.id.in_(technicians)))
-    names: dict[int, str] = {person_id: name for person_id, name in named}
+    names: dict[int, str] = dict(named.all())
     teller = Teller(chance, time, list(hotline), list(technicians))
     lives = _lives(teller, chance, time.counted_until(epoch(now)), cases)
     numbers = Numbers(by_year={})
     store = session.connection()
     if store.dialect.name == "postgresql":
         store.execute(text("SET LOCAL statement_timeout = 0"))
-    tables = [model.__table__ for model in (*OF_CUSTOMER, *OF_CASE)]
-    with without_indexes(store, tables):
+    tables: list[Any] = [model.__table__ for model in (*OF_CUSTOMER, *OF_CASE)]
+    with without_indexes(store, tables), filling(store):
         places = _write_places(store, now, cases, chance, progress)
-        for done in range(0, cases, AT_ONCE):
-            rows = _Rows(book, numbers, chance, names)
-            for life in islice(lives, AT_ONCE):
-                rows.add(life, chance.choice(places))
-            rows.write(store)
-            progress("cases", min(done + AT_ONCE, cases), cases)
+        # The store's own work leaves the interpreter free for the next batch.
+        with ThreadPoolExecutor(1) as aside:
+            writing: Future[None] | None = None
+            for done in range(0, cases, AT_ONCE):
+                rows = _Rows(book, numbers, chance, names)
+                for life in islice(lives, AT_ONCE):
+                    rows.add(life, chance.choice(places))
+                if writing is not None:
+                    writing.result()
+                writing = aside.submit(rows.write, store)
+                progress("cases", min(done + AT_ONCE, cases), cases)
+            if writing is not None:
+                writing.result()
     for table in tables:
         raise_sequence(store, table)
     session.execute(
@@ -234,12 +245,14 @@ class _Rows:
         self, book: Rulebook, numbers: Numbers, chance: random.Random, names: dict[int, str]
     ) -> None:
         self._book, self._numbers, self._chance, self._names = book, numbers, chance, names
+        self._terms: list[tuple[int, list[str]]] = []
         self._by_table: dict[Any, list[dict[str, Any]]] = {model: [] for model in OF_CASE}
 
     def write(self, store: Connection) -> None:
         """Insert all."""
         for model, rows in self._by_table.items():
             write_rows(store, model.__table__, rows)
+        copy_terms(store, self._terms)
 
     def add(self, life: Life, place: Place) -> None:
         """A case with all that its life left behind."""
@@ -253,7 +266,7 @@ class _Rows:
         facts = rules.facts_of(life.received_at, life.facts, matter)
         states = timers_of(facts, self._book)
         coverage = coverage_state(place.warranty_start_on, place.warranty_months, reported_on)
-        values = {
+        values: dict[str, Any] = {
             "id": ticket_id,
             "number": f"CC-{reported_on.year}-{number:06d}",
             "status": life.status,
@@ -277,6 +290,8 @@ class _Rows:
             "cancel_reason": life.cancel_reason,
             "version": len(life.facts),
         }
+        terms = terms_beside(place.terms, values["number"], text_key("", life.words))
+        self._terms.append((ticket_id, terms))
         add = self._by_table
         add[Ticket].append(values)
         for fact, (cycle, told) in zip(life.facts, life.told, strict=True):
@@ -300,10 +315,10 @@ class _Rows:
         for state in states:
             key = {"ticket_id": ticket_id, "cycle": state.cycle, "kind": state.kind}
             add[Timer].append(key | timer_values(state))
-        call_due_at = self._add_calls(ticket_id, life, matter)
+        call_due_at = self._add_calls(ticket_id, life, states)
         if life.status not in rules.ENDED_STATUSES:
             shown = queue_values(
-                Ticket(**values, source=""),
+                Ticket(**values, source="", title=""),
                 states,
                 place.company,
                 place.contact,
@@ -317,15 +332,18 @@ class _Rows:
         elif life.status is TicketStatus.CLOSED and self._chance.random() < 0.25:
             self._add_answer(ticket_id, life)
 
-    def _add_calls(self, ticket_id: int, life: Life, matter: Matter) -> datetime | None:
+    def _add_calls(
+        self, ticket_id: int, life: Life, states: Sequence[TimerState]
+    ) -> datetime | None:
         """The return calls; answers when the open one is due."""
+        dues = {
+            state.cycle: state.due_at for state in states if state.kind is TimerKind.RETURN_CALL
+        }
         open_due_at = None
         for call in life.calls:
-            second = epoch(call.opened_at)
-            target = self._book.target_of(TimerKind.RETURN_CALL, matter, second, second)
-            if target is None:
+            due_at = dues.get(call.cycle)
+            if due_at is None:
                 raise Refusal("no_return_call_target")
-            due_at = earliest(target, call.opened_at)
             self._numbers.call += 1
             call_id, is_open = self._numbers.call, call.ended_at is None
             state = ReturnCallState.OPEN if is_open else ReturnCallState.DONE
@@ -485,6 +503,7 @@ def _place(
             company_key,
             contact_key,
             phone,
+            frozenset(caller_terms(company_key + contact_key, phone)),
         )
 
 
