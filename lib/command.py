@@ -396,7 +396,9 @@ def demo(
         sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
     else:
         with _progress() as progress:
-            sign_ins = demo.fill(clock.now(), tickets, progress)
+            sign_ins, seconds = demo.fill(clock.now(), tickets, progress)
+        told = f"{tickets:,} cases in {seconds:.1f} s, {tickets / seconds:,.0f} a second"
+        typer.echo(told, err=True)
     launcher.keep_sample_sign_ins(sign_ins)
     for login, password, roles in sign_ins:
         typer.echo(f"{login}  {password}  {roles}")
