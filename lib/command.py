@@ -422,13 +422,13 @@ def jobs(var: Var = None) -> None:
 
 @desk.command()
 def verify(
-    what: Annotated[str, typer.Argument(help="timers, or nothing for every check.")] = "",
+    what: Annotated[str, typer.Argument(help="timers, counters, or nothing for every check.")] = "",
     sample: Annotated[
         int | None, typer.Option(help="Recompute about so many cases instead of all.")
     ] = None,
     var: Var = None,
 ) -> None:
-    """Check audit chain, stock ledger and timers: each ok, or its first bad row; then ends with 1."""
+    """Check audit chain, stock ledger, counters and timers: each ok, or its first bad row; then ends with 1."""
     from functools import partial
 
     from lib import verification
@@ -438,11 +438,15 @@ def verify(
     _set_environment(None, var)
     _ready()
     well = True
-    if what not in ("", "timers"):
-        typer.echo("There is only `verify` and `verify timers`.", err=True)
+    if what not in ("", "timers", "counters"):
+        typer.echo("There is only `verify`, `verify timers` and `verify counters`.", err=True)
         raise typer.Exit(2)
     open_list: verification.Check = partial(verification.check_open_list, sample=sample)
-    checks = (open_list,) if what else (*verification.CHECKS[:-1], open_list)
+    checks = {
+        "": (*verification.CHECKS[:-1], open_list),
+        "timers": (open_list,),
+        "counters": (verification.check_counters,),
+    }[what]
     for check in checks:
         finding = look(check, actor=system("verify"), now=clock.now())
         typer.echo(f"{finding.check}: {'ok' if finding.ok else 'BAD'} ({finding.told})")

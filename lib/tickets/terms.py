@@ -62,7 +62,12 @@ def _name_terms(names_key: str) -> set[str]:
 
 
 def _bigrams(run: str) -> set[str]:
-    return {run[at : at + 2] for at in range(max(1, len(run) - 1))}
+    """Of two characters each, and the last one alone, so that any single one begins a term."""
+    return {run[-1]} | _pairs(run)
+
+
+def _pairs(run: str) -> set[str]:
+    return {run[at : at + 2] for at in range(len(run) - 1)}
 
 
 def _fragments(run: str, mark: str) -> set[str]:
@@ -103,7 +108,7 @@ def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
     in_names: set[str] = set()
     for run in runs:
         if CHINESE.search(run):
-            found = _bigrams(run) if len(run) > 1 else {f"{run}*"}
+            found = _pairs(run) if len(run) > 1 else {f"{run}*"}
             in_text |= found
             in_names |= found
             continue

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -134,23 +135,10 @@ def _create(agent: Actor, contact: tuple[int, int]) -> None:
 
 def _pace(count: int, work: Callable[[int], None]) -> float:
     """Calls a second by THREADS threads; an error in one of them is raised here."""
-    errors: list[BaseException] = []
-
-    def some(first: int) -> None:
-        try:
-            for nth in range(first, count, THREADS):
-                work(nth)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=some, args=(nth,)) for nth in range(THREADS)]
     began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(THREADS) as threads:
+        for _ in threads.map(work, range(count)):
+            pass
     return count / (time.monotonic() - began)
 
 
