@@ -9,9 +9,11 @@ from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
 from lib.items.actions import WARRANTY_MONTHS, add_item
 from lib.shared.errors import Refusal
+from lib.shared.settings import settings
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
 from lib.tickets.actions import add_note, open_ticket
+from lib.tickets.commitments import promise_call_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ def take_call(
         )
     if item_id is not None and site_id is None:
         site_id = work.get(Item, item_id).site_id
-    return open_ticket(
+    by_call = channel is Channel.PHONE
+    ticket_id = open_ticket(
         work,
         customer_id=customer_id,
         contact_id=contact_id,
@@ -112,7 +115,11 @@ def take_call(
         fault=fault,
         words=words,
         priority=priority,
+        answered=by_call and settings().answered_call_is_response,
     )
+    if by_call:
+        promise_call_back(work, work.get(Ticket, ticket_id))
+    return ticket_id
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)

@@ -100,6 +100,7 @@ class TicketDetail:
     technician: str
     owner_id: int | None
     owner: str
+    next_action_at: datetime | None
     may_reveal: bool
     steps: list[Step]
 
@@ -241,6 +242,7 @@ def find_ticket(look: Look, *, ticket_id: int) -> TicketDetail:
         technician=names.get(ticket.technician_id, ""),
         owner_id=ticket.owner_id,
         owner=names.get(ticket.owner_id, ""),
+        next_action_at=ticket.next_action_at,
         may_reveal=hidden and look.actor.has(*REVEALERS),
         steps=legal_steps(
             ticket.status,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.codes import (
@@ -50,6 +50,17 @@ TOLD_BY_INSTANT = (
     EventKind.ASSIGNED,
 )
 """Events that timers read by their instant alone."""
+NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
+"""Events that are written beside the work and bring a case no further (S-06)."""
+LONGEST_WAIT = timedelta(days=366)
+FARTHEST_ACTION = timedelta(days=366)
+USUAL_WAIT: dict[WaitingFor, timedelta] = {
+    WaitingFor.CUSTOMER: timedelta(days=1),
+    WaitingFor.PARTS: timedelta(days=3),
+    WaitingFor.MAKER: timedelta(days=5),
+    WaitingFor.APPRAISAL: timedelta(days=3),
+}
+"""How long a wait is expected to last unless somebody knows better."""
 RETURN_CALL_TRIES = 3
 """After this many unanswered tries a return call counts as ended (S-25)."""
 
@@ -75,6 +86,18 @@ def ensure_received_in_time(received_at: datetime, now: datetime) -> None:
     """A case is received when it was received, which may be long ago but not to come (rule 3)."""
     if received_at > now:
         raise Refusal("received_in_future")
+
+
+def ensure_until(until_at: datetime | None, now: datetime) -> datetime:
+    """The expected end of a wait: named, to come, within a year (rule 10).
+
+    Refuses `waiting_until_missing` and `waiting_until_past`.
+    """
+    if until_at is None:
+        raise Refusal("waiting_until_missing")
+    if not now < until_at <= now + LONGEST_WAIT:
+        raise Refusal("waiting_until_past")
+    return until_at.replace(microsecond=0)
 
 
 def ensure_words(words: str, *, limit: int = 4000) -> str:
@@ -112,6 +135,18 @@ class Fact:
     recorded_at: datetime | None = None
     actor_id: int | None = None
     details: Mapping[str, Any] | None = None
+    id: int | None = None
+
+
+def standing(events: Iterable[Fact]) -> list[Fact]:
+    """The events without those that were withdrawn: as if they had never been (rules 13, 14)."""
+    told = list(events)
+    gone = {
+        event.details["withdrawn_id"]
+        for event in told
+        if event.kind is EventKind.WITHDRAWN and event.details
+    }
+    return [event for event in told if event.id not in gone] if gone else told
 
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
@@ -123,7 +158,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     told: dict[int, _Told] = {}
     open_pause: tuple[datetime, WaitingFor] | None = None
     ended_at = None
-    for event in events:
+    for event in standing(events):
         if event.outbound:
             contacts.append(event.at)
         if event.to_status is not None and event.to_status is not event.from_status:

@@ -32,6 +32,7 @@ WORDS_OF_FIELDS = (
     "site_id",
     "item_id",
     "owner_id",
+    "next_action_at",
 )
 
 Fact = tuple[str, str]
@@ -98,6 +99,7 @@ def show_facts(ticket: TicketDetail) -> None:
             (label("ticket.entered_at"), when(ticket.entered_at)),
             (label("ticket.technician"), ticket.technician or label("ticket.nobody")),
             (label("ticket.owner"), ticket.owner or label("ticket.nobody")),
+            (label("ticket.field.next_action_at"), when(ticket.next_action_at)),
         ],
     )
 
@@ -201,6 +203,9 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field not in WORDS_OF_FIELDS:
         return ""
     name = label(f"ticket.field.{field}")
+    if field == "next_action_at" and field in values:
+        at = values[field][1]
+        return f"{name} {when(datetime.fromisoformat(at))}" if at else name
     kind = {"priority": Priority, "fault": FaultCode}.get(field)
     if kind is None or field not in values:
         return name

@@ -300,6 +300,7 @@ def test_only_legal_steps_are_offered_and_only_to_roles_that_may(
         version=version(ticket),
         waiting_for=WaitingFor.PARTS,
         words="缺电机",
+        until_at=now + timedelta(days=1),
     )
     assert see(cast.hotline, now, ticket).steps[0] is Step.END_WAITING
     perform(
