@@ -122,7 +122,7 @@ def open_ticket(
         contact_id=contact_id,
         site_id=site_id,
         item_id=item_id,
-        coverage=_coverage(work, item_id, received_at),
+        coverage=coverage_of(work, item_id, received_at),
         owner_id=work.actor.person_id,
         received_at=received_at,
         entered_at=work.now,
@@ -183,7 +183,7 @@ def change_ticket(
     for name, value in changed.items():
         setattr(ticket, name, value)
     if "item_id" in changed:
-        ticket.coverage = _coverage(work, ticket.item_id, ticket.received_at)
+        ticket.coverage = coverage_of(work, ticket.item_id, ticket.received_at)
     add_event(work, ticket, EventKind.CHANGED, details={"fields": sorted(changed), "values": told})
     work.record("ticket.changed", ticket, fields=sorted(changed))
     recompute(work, ticket)
@@ -814,7 +814,7 @@ def _ensure_of_customer(
             raise Refusal("not_of_customer")
 
 
-def _coverage(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
+def coverage_of(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
     if item_id is None:
         return CoverageState.UNKNOWN
     item = work.get(Item, item_id)

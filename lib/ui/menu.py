@@ -65,6 +65,11 @@ MENU: tuple[Entry, ...] = (
         "feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"
     ),
     Entry(
+        "tickets_commitments",
+        frozenset({R.HOTLINE, R.DISPATCHER, R.SUPERVISOR, R.QUALITY, R.AUDITOR}),
+        ":material/handshake:",
+    ),
+    Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
