@@ -5,32 +5,56 @@ For hotline agents and supervisors. The order of the fields is the order of the 
 
 import streamlit as st
 
+from db.codes import Role
+from lib.coverage.queries import list_covered_items
+from lib.customers.queries import find_card
 from lib.shared import clock
-from lib.tickets.intake import attach_call, take_call
-from lib.tickets.queries import find_similar, find_ticket, list_last_faults, list_timers
-from lib.ui import call_form, call_script, doors
+from lib.tickets.actions import assign_technician
+from lib.tickets.calls import find_call
+from lib.tickets.crew import list_crew
+from lib.tickets.intake import attach_call, take_call, wish_technician
+from lib.tickets.queries import find_similar, find_ticket, list_last_faults
+from lib.ui import call_clock, call_form, call_script, doors
 from lib.ui.components import callers
 from lib.ui.labels import label
 
 actor = doors.enter("tickets_entry")
 form = doors.form_key("tickets.entry")
 SAVED = "tickets.entry.saved"
+OFFERED = 3
 
 
 def save(form: str) -> None:
     """Save the call; what was typed stays when it is refused."""
-    ticket_id = doors.submit(take_call, key=form, **call_form.told(form))
+    told = call_form.told(form)
+    ticket_id = doors.submit(take_call, key=form, **told)
     if ticket_id is not None:
-        st.session_state[SAVED] = {"ticket": ticket_id, "attached": False}
+        promise = told["call"].promise if told["call"] is not None else ""
+        st.session_state[SAVED] = {"ticket": ticket_id, "attached": False, "promise": promise}
         call_form.forget_caller()
 
 
 def attach(form: str, ticket_id: int) -> None:
     """Note the call on an open ticket instead of opening another."""
-    words = call_form.told(form)["words"] or label("entry.called_again")
-    if doors.submit(attach_call, key=form, ticket_id=ticket_id, words=words) is not None:
-        st.session_state[SAVED] = {"ticket": ticket_id, "attached": True}
+    told = call_form.told(form)
+    words = told["words"] or label("entry.called_again")
+    noted = doors.submit(attach_call, key=form, ticket_id=ticket_id, words=words, call=told["call"])
+    if noted is not None:
+        st.session_state[SAVED] = {"ticket": ticket_id, "attached": True, "promise": ""}
         call_form.forget_caller()
+
+
+def send(ticket_id: int, technician_id: int) -> None:
+    """Assign whom the offer names, or note the wish for a dispatcher."""
+    if actor.has(Role.SUPERVISOR):
+        version = doors.read(find_ticket, ticket_id=ticket_id).version
+        doors.submit(
+            assign_technician, ticket_id=ticket_id, version=version, technician_id=technician_id
+        )
+    elif (
+        doors.submit(wish_technician, ticket_id=ticket_id, technician_id=technician_id) is not None
+    ):
+        doors.say("offer.wished")
 
 
 def start_over() -> None:
@@ -39,14 +63,34 @@ def start_over() -> None:
     doors.renew_form("tickets.entry")
 
 
+def answer_callback() -> None:
+    """The page was opened to call somebody back: their name or number is in the form already."""
+    asked = st.query_params.get("call", "")
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 10):
+        return
+    del st.query_params["call"]
+    missed = doors.read(find_call, call_id=int(asked))
+    if missed is None:
+        return
+    call_clock.running(form).callback_of = missed.id
+    if missed.customer_id is not None:
+        call_form.choose_known(form, missed.customer_id, missed.contact_id)
+    else:
+        call_form.choose_new(form, missed.phone)
+
+
+answer_callback()
 call_form.keep_choices(form)
 caller = call_form.known(form)
 saved = st.session_state.get(SAVED)
 if saved is not None and not caller.is_chosen:
     call_script.read_out(
         doors.read(find_ticket, ticket_id=saved["ticket"]),
-        doors.read(list_timers, ticket_id=saved["ticket"]),
+        saved["promise"],
+        doors.read(list_crew)[:OFFERED],
         attached=saved["attached"],
+        may_assign=actor.has(Role.SUPERVISOR),
+        on_choose=send,
     )
 with st.container(key="tickets_entry"):
     left, right = st.columns([13, 7], gap="medium")
@@ -57,8 +101,11 @@ with left:
         chosen=caller.words,
         on_known=lambda customer, contact: call_form.choose_known(form, customer, contact),
         on_new=lambda words: call_form.choose_new(form, words),
+        on_begin=lambda since: call_clock.begin(form, since),
         next_field=call_script.NEXT_FIELD,
         save_button=call_script.SAVE_BUTTON,
+        numbered=call_script.FAULTS,
+        offer=call_script.OFFER,
     )
     item = None
     if caller.is_chosen:
@@ -84,8 +131,12 @@ with left:
             on_click=start_over,
         )
 with right:
-    call_script.show(form, caller)
+    call_script.show(form, caller, call_script.promise_to_tell(form, caller))
     if caller.customer_id is not None:
+        call_script.show_card(
+            doors.read(find_card, customer_id=caller.customer_id),
+            doors.read(list_covered_items, customer_id=caller.customer_id),
+        )
         similar = doors.read(
             find_similar,
             customer_id=caller.customer_id,

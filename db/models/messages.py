@@ -42,6 +42,7 @@ class NoticeReceipt(Base):
     __table_args__ = (
         UniqueConstraint("notice_id", "person_id"),
         Index("ix_notice_receipts_person", "person_id", "read_at", "id"),
+        Index("ix_notice_receipts_newest", "person_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -140,7 +140,10 @@ class ChangeHead(Base):
 
 
 class Change(Base):
-    """Which case a change number touched; `ticket_id` 0 stands for people and settings."""
+    """Which case a change number touched; `ticket_id` 0 stands for people and settings.
+
+    Below 0 it is the id of somebody whose notices have changed.
+    """
 
     __tablename__ = "changes"
 

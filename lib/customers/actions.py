@@ -4,7 +4,7 @@ from sqlalchemy import insert, select
 
 from db.codes import Role
 from db.models.customers import CallerKey, Contact, Customer, Site
-from db.models.people import RevealRecord
+from db.models.people import Person, RevealRecord
 from lib.customers import rules
 from lib.customers.queries import find_customer_named
 from lib.shared.errors import Refusal
@@ -13,6 +13,7 @@ from lib.shared.work import Look, Work, permit
 KEY_LENGTH = 600
 CONTACT_KEY_LENGTH = 400
 REASON_AT_LEAST = 2
+REMEMBER_LENGTH = 400
 
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.SALES, Role.SUPERVISOR)
@@ -123,6 +124,51 @@ def add_site(
     work.session.flush()
     work.record("site.added", site, customer_id=customer.id)
     return site.id
+
+
+@permit(Role.HOTLINE, Role.SALES, Role.SUPERVISOR)
+def change_card(
+    work: Work,
+    *,
+    customer_id: int,
+    version: int,
+    service_owner_id: int | None,
+    sales_owner_id: int | None,
+    remember: str,
+) -> int:
+    """Who looks after a customer (S-01), and what must not be forgotten when they call (S-19). Answers the id.
+
+    Refuses `owner_not_active` and `owner_not_of_sales`; somebody who was the owner before may stay.
+    """
+    customer = work.get(Customer, customer_id, version=version)
+    if len(remember.strip()) > REMEMBER_LENGTH:
+        raise Refusal("words_too_long", limit=REMEMBER_LENGTH)
+    lines = [rules.clean(line, REMEMBER_LENGTH) for line in remember.strip().splitlines()]
+    changed = []
+    if service_owner_id != customer.service_owner_id:
+        _ensure_owner(work, service_owner_id)
+        customer.service_owner_id = service_owner_id
+        changed.append("service_owner_id")
+    if sales_owner_id != customer.sales_owner_id:
+        _ensure_owner(work, sales_owner_id, Role.SALES)
+        customer.sales_owner_id = sales_owner_id
+        changed.append("sales_owner_id")
+    if "\n".join(lines) != customer.remember:
+        customer.remember = "\n".join(lines)
+        changed.append("remember")
+    if changed:
+        work.record("customer.card_changed", customer, fields=changed)
+    return customer.id
+
+
+def _ensure_owner(work: Work, person_id: int | None, role: Role | None = None) -> None:
+    if person_id is None:
+        return
+    person = work.get(Person, person_id)
+    if not person.active:
+        raise Refusal("owner_not_active")
+    if role is not None and role not in {held.role for held in person.roles}:
+        raise Refusal("owner_not_of_sales")
 
 
 @permit(Role.SALES, Role.QUALITY, Role.STOREKEEPER)

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import aliased
 
-from db.codes import ActorKind
+from db.codes import ActorKind, CustomerLevel
 from db.models.customers import CallerKey, Contact, Customer, Site
-from db.models.people import RevealRecord
+from db.models.people import Person, RevealRecord
 from lib.customers import lookup, rules
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
 
 SHORTEST_SEARCH = 1
+UNOWNED = or_(Customer.service_owner_id.is_(None), Customer.sales_owner_id.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,25 @@ class CustomerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """Who looks after a customer, and what must not be forgotten when they call (S-01, S-19)."""
+
+    id: int
+    version: int
+    name: str
+    level: CustomerLevel
+    service_owner_id: int | None
+    service_owner: str
+    sales_owner_id: int | None
+    sales_owner: str
+    remember: str
+
+    @property
+    def is_owned(self) -> bool:
+        return self.service_owner_id is not None and self.sales_owner_id is not None
+
+
+@dataclass(frozen=True, slots=True)
 class ContactRow:
     id: int
     name: str
@@ -43,6 +64,7 @@ class ContactRow:
     email: str
     verified: bool
     masked: bool
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +154,54 @@ def find_customer_named(look: Look, *, name: str) -> CustomerRow | None:
     return CustomerRow(customer.id, customer.name, customer.short_name, customer.version)
 
 
+def find_card(look: Look, *, customer_id: int) -> CustomerCard:
+    """The customer's card. Refuses `not_found` when there is none or the actor may not look customers up."""
+    found = _cards(look, Customer.id == customer_id, 1)
+    if not found:
+        raise Refusal("not_found")
+    return found[0]
+
+
+def list_unowned(look: Look, *, limit: int = 100) -> list[CustomerCard]:
+    """Customers without a service owner or a sales owner, the newest first: the list that is to be empty (S-01)."""
+    return _cards(look, UNOWNED, limit)
+
+
+def count_unowned(look: Look) -> int:
+    """How many customers lack an owner (S-01)."""
+    if not may_look_up(look.actor):
+        return 0
+    return look.session.scalar(select(func.count()).select_from(Customer).where(UNOWNED)) or 0
+
+
+def _cards(look: Look, which: ColumnElement[bool], limit: int) -> list[CustomerCard]:
+    if not may_look_up(look.actor):
+        return []
+    service, sales = aliased(Person), aliased(Person)
+    found = look.session.execute(
+        select(Customer, service.name, sales.name)
+        .outerjoin(service, service.id == Customer.service_owner_id)
+        .outerjoin(sales, sales.id == Customer.sales_owner_id)
+        .where(which)
+        .order_by(Customer.id.desc())
+        .limit(limit)
+    )
+    return [
+        CustomerCard(
+            customer.id,
+            customer.version,
+            customer.name,
+            customer.level,
+            customer.service_owner_id,
+            service_owner or "",
+            customer.sales_owner_id,
+            sales_owner or "",
+            customer.remember,
+        )
+        for customer, service_owner, sales_owner in found
+    ]
+
+
 def list_contacts(look: Look, *, customer_id: int) -> list[ContactRow]:
     """The customer's contacts, verified first."""
     if not may_look_up(look.actor):
@@ -169,6 +239,7 @@ def contact_row(contact: Contact, *, full: bool) -> ContactRow:
         email,
         contact.verified,
         masked=not full,
+        version=contact.version,
     )
 
 

@@ -140,6 +140,10 @@ class Work:
         """Announce the case on the live stream; 0 stands for people and settings."""
         self.touched.add(ticket_id)
 
+    def touch_bell(self, person_id: int) -> None:
+        """Announce on the live stream that somebody's notices have changed."""
+        self.touched.add(-person_id)
+
     def before_commit(self, step: Callable[["Work", Row], None], subject: Row) -> None:
         """Run `step(work, subject)` before the commit: once, however many verbs of this transaction ask for it."""
         self.steps_before_commit[step, id(subject)] = (step, subject)

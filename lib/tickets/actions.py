@@ -13,6 +13,7 @@ from db.codes import (
     CoverageState,
     EventKind,
     FaultCode,
+    NoticeKind,
     Priority,
     ReturnCallResult,
     ReturnCallState,
@@ -34,6 +35,7 @@ from db.models.tickets import (
     Timer,
 )
 from lib.coverage.rules import coverage_state
+from lib.messages.actions import notify
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -268,6 +270,15 @@ def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None
         has_technician = ticket.technician_id is not None
         _move(
             work, ticket, TicketStatus.ASSIGNED if has_technician else TicketStatus.CONTACTED, None
+        )
+    elif ticket.status is TicketStatus.WAITING and ticket.waiting_owner_id is not None:
+        notify(
+            work,
+            kind=NoticeKind.REMINDER,
+            key=f"inbound:{ticket.id}:{epoch(work.now)}",
+            people=[ticket.waiting_owner_id],
+            ticket_id=ticket.id,
+            details={"inbound": True, "waiting_for": ticket.waiting_for},
         )
     add_event(work, ticket, EventKind.INBOUND, words=rules.ensure_words(words))
     work.record("ticket.inbound", ticket)

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from db.codes import Channel, FaultCode, ItemKind, Priority, Role
+from db.codes import (
+    Channel,
+    CommitmentKind,
+    EventKind,
+    FaultCode,
+    ItemKind,
+    Priority,
+    Role,
+)
 from db.models.items import Item
 from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
@@ -12,8 +20,11 @@ from lib.shared.errors import Refusal
 from lib.shared.settings import settings
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
-from lib.tickets.actions import add_note, open_ticket
-from lib.tickets.commitments import promise_call_back
+from lib.tickets.actions import ensure_technician, log_inbound, open_ticket
+from lib.tickets.calls import CallTold, write_answered
+from lib.tickets.commitments import add_commitment, promise_call_back
+from lib.tickets.facts import add_event
+from lib.tickets.rules import ensure_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +72,12 @@ def take_call(
     fault: FaultCode | None,
     words: str,
     priority: Priority | None,
+    call: CallTold | None = None,
 ) -> int:
     """Write down all that a call told. Answers the ticket's id; nothing is kept when anything is refused.
 
-    `received_at` None: now. A ticket that is typed in later than it was received may be late at birth (rule 3).
+    `received_at` None: when the call began, else now. A ticket that is typed in later than it was received may be late
+    at birth (rule 3).
     Refuses `caller_missing`, `fault_missing`, `priority_missing`, `site_missing` for an item without a place, and
     whatever the single verbs refuse.
     """
@@ -103,6 +116,7 @@ def take_call(
         )
     if item_id is not None and site_id is None:
         site_id = work.get(Item, item_id).site_id
+    begun = work.now if call is None else call.started_at
     by_call = channel is Channel.PHONE
     ticket_id = open_ticket(
         work,
@@ -111,22 +125,76 @@ def take_call(
         site_id=site_id,
         item_id=item_id,
         channel=channel,
-        received_at=received_at or work.now,
+        received_at=received_at or begun,
         fault=fault,
         words=words,
         priority=priority,
         answered=by_call and settings().answered_call_is_response,
     )
+    if call is not None:
+        write_answered(
+            work,
+            call,
+            ticket_id=ticket_id,
+            customer_id=customer_id,
+            contact_id=contact_id,
+            saved=True,
+        )
     if by_call:
-        promise_call_back(work, work.get(Ticket, ticket_id))
+        _promise(work, call, work.get(Ticket, ticket_id))
     return ticket_id
 
 
+def _promise(work: Work, call: CallTold | None, ticket: Ticket) -> None:
+    """Step 5: the instant told is a commitment, from when it was asked, whatever the saving took (rule 28)."""
+    if call is None or call.promised_at is None:
+        promise_call_back(work, ticket)
+        return
+    commitment = add_commitment(
+        work,
+        ticket,
+        kind=CommitmentKind.CALL_BACK,
+        due_at=call.promised_at,
+        words=call.promise,
+        policy_id=call.policy_id,
+        promised_at=call.started_at,
+    )
+    work.record("commitment.made", commitment, kind=commitment.kind)
+
+
 @permit(Role.HOTLINE, Role.SUPERVISOR)
-def attach_call(work: Work, *, ticket_id: int, words: str) -> int:
-    """Note the call on a case that is open already instead of opening a second one. Answers the ticket's id."""
+def wish_technician(work: Work, *, ticket_id: int, technician_id: int) -> int:
+    """Note for the dispatcher whom the hotline would send (S-23). Answers the ticket's id.
+
+    Refuses `not_a_technician` and `ticket_ended`.
+    """
+    ticket = work.get(Ticket, ticket_id)
+    ensure_open(ticket.status)
+    technician = ensure_technician(work, technician_id)
+    add_event(work, ticket, EventKind.NOTE, details={"technician_id": technician.id, "wish": True})
+    work.record("ticket.wish_noted", ticket, technician_id=technician.id)
+    work.touch_ticket(ticket.id)
+    return ticket.id
+
+
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def attach_call(work: Work, *, ticket_id: int, words: str, call: CallTold | None = None) -> int:
+    """Note the call on a case that is open already instead of opening a second one. Answers the ticket's id.
+
+    It counts as the customer getting in touch: waiting for the customer ends (rule 10).
+    """
     queries.find_ticket(Look(work.session, work.actor, work.now), ticket_id=ticket_id)
-    add_note(work, ticket_id=ticket_id, words=words)
+    ticket = work.get(Ticket, ticket_id)
+    log_inbound(work, ticket_id=ticket_id, version=ticket.version, words=words)
+    if call is not None:
+        write_answered(
+            work,
+            call,
+            ticket_id=ticket_id,
+            customer_id=ticket.customer_id,
+            contact_id=ticket.contact_id,
+            saved=False,
+        )
     return ticket_id
 
 

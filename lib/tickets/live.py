@@ -53,8 +53,10 @@ class View:
 class Stream:
     """Messages for one browser; `wake` is called from any thread when there is something to send or it has ended."""
 
-    def __init__(self, view: View, wake: Callable[[], None]) -> None:
+    def __init__(self, view: View, wake: Callable[[], None], person_id: int | None = None) -> None:
         self.view = view
+        self.person_id = person_id
+        self.unread: int | None = None
         self.ended = False
         self._wake = wake
         self._waiting: deque[str] = deque()
@@ -66,6 +68,7 @@ class Stream:
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
                 self._waiting.clear()
+                self.unread = None
                 message = RESET
             self._waiting.append(message)
         self._wake()
@@ -174,15 +177,19 @@ class Board:
         session_id: int,
         since: int,
         wake: Callable[[], None],
+        person_id: int | None = None,
     ) -> Stream | None:
-        """Open the stream of a view, or None when the token is unknown or somebody else's."""
+        """Open the stream of a view, or None when the token is unknown or somebody else's.
+
+        `person_id`: whose count of unread notices it is told as well.
+        """
         with self._lock:
             view = self._views.get(token)
             if view is None or view.session_id != session_id:
                 return None
             if view.stream is not None:
                 view.stream.end()
-            stream = Stream(view, wake)
+            stream = Stream(view, wake, person_id)
             view.stream = stream
             view.touched_at = monotonic()
             if since < self._floor or since > self.number + RING_CHANGES:
@@ -273,7 +280,7 @@ class Board:
         view = stream.view
         if view.where is None:
             if view.tickets is None:
-                touched = any(ticket != NO_TICKET for ticket in changed)
+                touched = any(ticket > NO_TICKET for ticket in changed)
             else:
                 touched = not view.tickets.isdisjoint(changed)
             if touched:
@@ -282,7 +289,7 @@ class Board:
         stay: list[str] = []
         gone: list[int] = []
         for ticket in changed:
-            if ticket == NO_TICKET:
+            if ticket <= NO_TICKET:
                 continue
             line = lines.get(ticket)
             if line is not None and view.holds(line, now):
@@ -296,6 +303,25 @@ class Board:
                 f'{{"t":"patch","no":{number},"generation":{view.generation},'
                 f'"set":[{",".join(stay)}],"gone":{json.dumps(gone)}}}'
             )
+
+    # Notices: every stream of a person tells how many are unread, whatever else it is for.
+
+    def bells(self, changed: Collection[int] | None = None) -> set[int]:
+        """The people whose streams must be told their count: those in `changed` (by -id), or who were told none yet."""
+        return {
+            stream.person_id
+            for stream in self.streams()
+            if stream.person_id is not None
+            and (stream.unread is None if changed is None else -stream.person_id in changed)
+        }
+
+    def tell_unread(self, counts: Mapping[int, int]) -> None:
+        """Tell the streams of these people how many notices they have not read, if it is news to them."""
+        for stream in self.streams():
+            unread = None if stream.person_id is None else counts.get(stream.person_id)
+            if unread is not None and unread != stream.unread:
+                stream.unread = unread
+                stream.offer(json.dumps({"t": "unread", "count": unread}))
 
     # Counts, shared by all sessions.
 

@@ -18,6 +18,7 @@ from db.codes import (
     FaultCode,
     Priority,
     Role,
+    TargetUnit,
     TicketStatus,
     TimerKind,
     TimerPhase,
@@ -49,7 +50,7 @@ from lib.tickets.policies import rulebook
 from lib.tickets.promises import promise_told
 from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
 from lib.tickets.steps import Step, legal_steps
-from lib.tickets.targets import Matter, Target
+from lib.tickets.targets import Matter
 from lib.tickets.timers import TimerState, verdict
 
 READERS = frozenset(
@@ -64,6 +65,8 @@ READERS = frozenset(
     }
 )
 """Roles that see every case; a technician sees those assigned to him or with a visit of his."""
+
+MINUTES = frozenset({TargetUnit.WORKING_MINUTES, TargetUnit.CALENDAR_MINUTES})
 
 REVEALERS = frozenset({Role.SALES, Role.QUALITY, Role.TECHNICIAN})
 """Roles that read masked contacts and may ask, with a reason, to see one in full."""
@@ -159,6 +162,15 @@ class SimilarTicket:
     item: str
     same_item: bool
     same_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseToTell:
+    """By when somebody gets in touch; minutes as the policy has them, None for another unit."""
+
+    until: datetime
+    minutes: int | None
+    policy_id: int | None
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -363,26 +375,31 @@ def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now
     )
 
 
-def find_promise(look: Look, *, received_at: datetime | None = None) -> datetime | None:
-    """The instant to read out to a caller, received then (None: now): by when somebody gets in touch (S-22).
+def find_promise(
+    look: Look,
+    *,
+    received_at: datetime | None = None,
+    channel: Channel = Channel.PHONE,
+    priority: Priority | None = None,
+    customer_id: int | None = None,
+) -> PromiseToTell | None:
+    """The instant to read out to a caller, received then (None: now): by when somebody gets in touch (S-22, rule 28).
 
-    None when no policy gives a target for the telephone.
+    By the policy for the case as it is told so far. None when no policy gives a target.
     """
     received_at = received_at or look.now
-    target = _call_target(look, received_at)
-    return None if target is None else promise_told(received_at, target)
-
-
-def find_response_minutes(look: Look) -> int | None:
-    """The first response target for a call that is received now, as it is said in the script (S-22)."""
-    target = _call_target(look, look.now)
-    return None if target is None else target.amount.number
-
-
-def _call_target(look: Look, received_at: datetime) -> Target | None:
+    customer = None if customer_id is None else look.session.get(Customer, customer_id)
+    matter = Matter(
+        level=None if customer is None else customer.level, channel=channel, priority=priority
+    )
     at = epoch(received_at)
-    book = rulebook(look.session)
-    return book.target_of(TimerKind.FIRST_RESPONSE, Matter(channel=Channel.PHONE), at, at)
+    target = rulebook(look.session).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
+    if target is None:
+        return None
+    minutes = None
+    if target.second is None and target.amount.unit in MINUTES:
+        minutes = target.amount.number
+    return PromiseToTell(promise_told(received_at, target), minutes, target.policy_id)
 
 
 def list_legal_moves(look: Look, *, ticket_id: int) -> list[Step]:

@@ -14,7 +14,7 @@ from lib.customers.rules import is_phone, phone_fragment
 from lib.items.actions import WARRANTY_MONTHS
 from lib.shared.clock import SHANGHAI
 from lib.tickets.intake import Caller, NewItem, Place
-from lib.ui import chips, doors
+from lib.ui import call_clock, chips, doors
 from lib.ui.labels import code_label, label, language
 
 SCREEN = "tickets.entry"
@@ -39,6 +39,7 @@ class Received(StrEnum):
 NEW, UNKNOWN = Other.NEW, Other.UNKNOWN
 NOW, EARLIER = Received.NOW, Received.EARLIER
 Chosen = int | Other
+FAULT_KEYS = "1234567890-="
 CHOICES_OF_IDS = ("contact", "site", "item")
 
 
@@ -250,7 +251,7 @@ def show_fault(form: str) -> None:
     st.pills(
         label("entry.fault"),
         list(FaultCode),
-        format_func=code_label,
+        format_func=_fault_words,
         key=key(form, "fault"),
     )
     st.text_area(
@@ -260,6 +261,11 @@ def show_fault(form: str) -> None:
         max_chars=4000,
         placeholder=label("entry.words_example"),
     )
+
+
+def _fault_words(fault: FaultCode) -> str:
+    """The fault with the key that chooses it while the focus is in the row."""
+    return f"{FAULT_KEYS[list(FaultCode).index(fault)]} {code_label(fault)}"
 
 
 def show_manner(form: str, now: datetime) -> None:
@@ -316,12 +322,30 @@ def told(form: str) -> dict[str, Any]:
     return {
         "caller": _caller(form, caller),
         "place": _place(form, caller),
-        "channel": _value(form, "channel", Channel.PHONE),
-        "received_at": _received_at(form),
+        "channel": chosen_channel(form),
+        "received_at": received_at(form),
         "fault": _value(form, "fault", None),
         "words": _value(form, "words", ""),
-        "priority": _value(form, "priority", None),
+        "priority": chosen_priority(form),
+        "call": call_clock.told(form) if is_live(form) else None,
     }
+
+
+def is_live(form: str) -> bool:
+    """Whether the caller is on the telephone now, so that the call is kept and something can be promised."""
+    return chosen_channel(form) is Channel.PHONE and _value(form, "received", NOW) == NOW
+
+
+def chosen_channel(form: str) -> Channel:
+    """The channel chosen so far."""
+    channel: Channel = _value(form, "channel", Channel.PHONE)
+    return channel
+
+
+def chosen_priority(form: str) -> Priority | None:
+    """The priority chosen so far."""
+    priority: Priority | None = _value(form, "priority", Priority.P3)
+    return priority
 
 
 def _value(form: str, field: str, default: Any, *more: object) -> Any:
@@ -372,7 +396,8 @@ def _place(form: str, caller: Known) -> Place:
     )
 
 
-def _received_at(form: str) -> datetime | None:
+def received_at(form: str) -> datetime | None:
+    """When it was received, as typed; None for now."""
     if _value(form, "received", NOW) == NOW:
         return None
     on, at = _value(form, "received_day", None), _value(form, "received_time", None)

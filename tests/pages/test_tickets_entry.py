@@ -1,6 +1,7 @@
 """The hotline's page: a call is taken, refused with what was typed kept, and nothing of it left for the next."""
 
 import json
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from streamlit.testing.v1 import AppTest
 from db import session as database
 from db.codes import Channel, FaultCode, Priority
 from db.models.customers import Customer
-from db.models.tickets import Ticket
+from db.models.tickets import Commitment, PhoneCall, Ticket, TicketEvent
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock
 from lib.shared.work import Actor, look, perform, system
+from lib.tickets.calls import CallOutcome, log_call
 from lib.tickets.intake import Caller, Place, take_call
 from lib.ui.call_form import Received
 from tests.cast import Cast
@@ -178,18 +180,88 @@ def test_a_call_about_an_open_case_can_be_noted_on_it(known: Ticket, cast: Cast)
     assert any(known.number in block.value for block in at.markdown)
 
 
-def test_the_script_follows_the_data(known: Ticket, cast: Cast) -> None:
-    def done(at: AppTest) -> int:
-        return sum("check_circle" in block.value for block in at.markdown)
+def steps(at: AppTest) -> list[str]:
+    """The state of each of the eight steps of the script."""
+    (card,) = [block.proto.body for block in at.get("html") if "desk-steps" in block.proto.body]
+    return re.findall(r'<li class="(\w+)"', card)
 
+
+def test_the_script_follows_the_data_and_marks_what_was_left_out(known: Ticket, cast: Cast) -> None:
     at = open_page(cast.hotline)
-    assert done(at) == 0
+    assert steps(at) == ["now"] + ["open"] * 7
     choose(at, None)
-    assert done(at) == 2
-    choose(at, known.customer_id, known.contact_id)
-    assert done(at) == 3
+    assert steps(at) == ["done", "done", "now"] + ["open"] * 5
     at.button_group(key=key(at, "fault")).set_value(FaultCode.NOISE).run()
-    assert done(at) == 4
+    assert steps(at) == ["done", "done", "missing", "done", "now", "open", "open", "open"]
+    choose(at, known.customer_id, known.contact_id)
+    assert steps(at) == ["done"] * 4 + ["now"] + ["open"] * 3
+
+
+def test_s18_to_s23_the_call_is_kept_with_its_steps_and_the_promise_as_it_was_told(
+    known: Ticket, cast: Cast
+) -> None:
+    at = open_page(cast.hotline)
+    choose(at, known.customer_id, known.contact_id)
+    at.session_state["tickets.entry.call"].started_at = clock.now() - timedelta(seconds=90)
+    at.button_group(key=key(at, "fault")).set_value(FaultCode.MOTOR_DEAD).run()
+    told = at.session_state["tickets.entry.call"]
+    save(at)
+    assert not at.error
+    with database.ReadSession() as session:
+        call = session.scalars(select(PhoneCall).order_by(PhoneCall.id.desc())).first()
+        promise = session.scalars(select(Commitment).order_by(Commitment.id.desc())).first()
+    ticket = newest()
+    assert call is not None
+    assert promise is not None
+    assert set(call.steps) == {"company", "record", "contact", "fault", "promise", "save"}
+    assert ticket.received_at == call.offered_at == promise.promised_at == told.started_at
+    assert (promise.ticket_id, promise.due_at) == (ticket.id, told.promised_at)
+    assert promise.due_at.second == 0
+    assert promise.words == told.promise
+    assert any(promise.words in block.value.replace("\\", "") for block in at.markdown)
+
+
+def test_the_offer_assigns_for_a_supervisor_and_notes_the_wish_of_the_hotline(
+    known: Ticket, cast: Cast
+) -> None:
+    for actor, technician in ((cast.hotline, None), (cast.supervisor, cast.technician.person_id)):
+        at = open_page(actor)
+        choose(at, known.customer_id, known.contact_id)
+        at.button_group(key=key(at, "fault")).set_value(FaultCode.MOTOR_DEAD).run()
+        save(at)
+        ticket = newest()
+        name = f"tickets.entry.offer.{ticket.id}.{cast.technician.person_id}"
+        at.button(key=name).click().run()
+        assert not at.error
+        assert newest().technician_id == technician
+        with database.ReadSession() as session:
+            told = select(TicketEvent).where(TicketEvent.ticket_id == ticket.id)
+            events = session.scalars(told.order_by(TicketEvent.id)).all()
+        assert events[-1].details["technician_id"] == cast.technician.person_id
+
+
+def test_a_call_back_opens_the_form_with_the_caller_of_the_missed_call(
+    known: Ticket, cast: Cast
+) -> None:
+    missed = perform(
+        log_call,
+        actor=cast.hotline,
+        now=clock.now(),
+        outcome=CallOutcome.MISSED,
+        offered_at=clock.now(),
+        waited_seconds=None,
+        customer_id=known.customer_id,
+        contact_id=known.contact_id,
+    )
+    at = open_page(cast.hotline, call=missed)
+    assert callers_field(at)["chosen"] == "东方宾馆 · 李娜"
+    assert at.session_state["tickets.entry.call"].callback_of == missed
+    at.button_group(key=key(at, "fault")).set_value(FaultCode.NOISE).run()
+    save(at)
+    with database.ReadSession() as session:
+        call = session.get(PhoneCall, missed)
+    assert call is not None
+    assert call.called_back_by_id == cast.hotline.person_id
 
 
 def test_names_with_markup_are_shown_as_typed(cast: Cast) -> None:

@@ -180,7 +180,7 @@ def test_a_second_call_can_be_noted_on_the_open_case(
 ) -> None:
     perform(attach_call, actor=cast.hotline, now=now, ticket_id=ticket, words="客户再次来电")
     events = look(queries.list_events, actor=cast.hotline, now=now, ticket_id=ticket)
-    assert [event.kind for event in events] == [EventKind.NOTE, EventKind.RECEIVED]
+    assert [event.kind for event in events] == [EventKind.INBOUND, EventKind.RECEIVED]
 
 
 def test_a_technician_sees_only_cases_that_are_his(ticket: int, cast: Cast, now: datetime) -> None:

@@ -13,12 +13,14 @@ from db.codes import (
     EventKind,
     FaultCode,
     MissedCause,
+    NoticeKind,
     Priority,
     TicketStatus,
     TimerKind,
     TimerPhase,
     WaitingFor,
 )
+from db.models.messages import Notice, NoticeReceipt
 from db.models.tickets import Commitment, TicketEvent
 from lib.shared.errors import Refusal
 from lib.shared.settings import settings
@@ -92,6 +94,18 @@ def test_rule_10_inbound_contact_ends_only_a_pause_that_waits_for_the_customer(d
         phase = desk.timer(ticket_id, TimerKind.RESOLUTION).phase
         assert (phase is TimerPhase.PAUSED) is goes_on
     assert_stored_is_derived(desk)
+
+
+def test_rule_10_who_waits_for_others_is_told_when_the_customer_got_in_touch(desk):
+    ticket_id = desk.take_call()
+    wait(desk, ticket_id, WaitingFor.PARTS, owner_id=desk.cast.dispatcher.person_id)
+    desk.pass_time(minutes=5)
+    desk.step(actions.log_inbound, ticket_id, by=desk.cast.hotline, words="客户来电")
+    with database.ReadSession() as session:
+        (notice,) = session.scalars(select(Notice)).all()
+        (receipt,) = session.scalars(select(NoticeReceipt)).all()
+    assert (notice.kind, notice.ticket_id) == (NoticeKind.REMINDER, ticket_id)
+    assert receipt.person_id == desk.cast.dispatcher.person_id
 
 
 def test_rule_1_a_contact_entered_late_but_made_in_time_is_no_breach(desk):

@@ -436,6 +436,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_notice_receipts_person", ["person_id", "read_at", "id"], unique=False
         )
+        batch_op.create_index("ix_notice_receipts_newest", ["person_id", "id"], unique=False)
 
     with op.batch_alter_table("customers", schema=None) as batch_op:
         batch_op.add_column(

@@ -3,21 +3,21 @@
 const SEARCH_AFTER = 120;
 const SEND_AGAIN_AFTER = 2000;
 const FOCUS_TRIES = 40;
+const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`).concat("Minus", "Equal");
 
-const mounted = new WeakMap();
+const fields = new Map();
 
+// Streamlit may take the component down and up again within a call: the field, its clock and its choice live on.
 export default function callers(component) {
-  const root = component.parentElement;
-  let field = mounted.get(root);
+  const { data, parentElement } = component;
+  let field = fields.get(data.name);
   if (!field) {
-    field = new Callers(root, component.data);
-    mounted.set(root, field);
+    field = new Callers(data);
+    fields.set(data.name, field);
   }
+  const token = field.open(parentElement);
   field.take(component);
-  return () => {
-    field.close();
-    mounted.delete(root);
-  };
+  return () => field.close(token);
 }
 
 function element(tag, properties = {}, ...children) {
@@ -31,12 +31,13 @@ function element(tag, properties = {}, ...children) {
 }
 
 class Callers {
-  constructor(root, data) {
+  constructor(data) {
     this.serial = Date.now();
+    this.token = 0;
     this.active = 0;
     this.generation = null;
     this.hits = [];
-    const style = element("link", { rel: "stylesheet", href: data.style });
+    this.style = element("link", { rel: "stylesheet", href: data.style });
     this.label = element("label", { for: "caller" });
     this.input = element("input", {
       id: "caller", type: "text", autocomplete: "off", spellcheck: false, maxLength: data.longest,
@@ -47,13 +48,11 @@ class Callers {
     this.told = element("div", { className: "told", role: "status" });
     const line = element("div", { className: "line" }, this.input, this.clock);
     this.box = element("div", { className: "callers" }, this.label, line, this.list, this.told);
-    root.append(style, this.box);
     this.input.addEventListener("input", (event) => this.type(event));
     this.input.addEventListener("compositionend", () => this.searchSoon());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("focus", () => this.input.select());
-    this.onSave = (event) => this.pressSave(event);
-    document.addEventListener("keydown", this.onSave, true);
+    this.onKey = (event) => this.pressAnywhere(event);
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -61,9 +60,20 @@ class Callers {
     });
   }
 
-  close() {
-    document.removeEventListener("keydown", this.onSave, true);
-    [this.waiting, this.again, this.ticking, this.focusing].forEach(clearTimeout);
+  open(root) {
+    this.token += 1;
+    document.addEventListener("keydown", this.onKey, true);
+    if (this.box.getRootNode() !== root.getRootNode() || !root.contains(this.box)) {
+      root.replaceChildren(this.style, this.box);
+      if (this.generation !== null && !this.chosen) this.focusSoon(() => this.input);
+    }
+    return this.token;
+  }
+
+  close(token) {
+    if (token !== this.token) return;
+    document.removeEventListener("keydown", this.onKey, true);
+    [this.waiting, this.again, this.focusing].forEach(clearTimeout);
   }
 
   take({ data, setStateValue }) {
@@ -142,7 +152,8 @@ class Callers {
 
   ask(what) {
     this.serial += 1;
-    const asked = { serial: this.serial, generation: this.generation, words: this.words, ...what };
+    const since = this.callFrom === undefined ? 0 : Math.round(performance.now() - this.callFrom);
+    const asked = { serial: this.serial, generation: this.generation, words: this.words, since, ...what };
     this.send(asked);
     clearTimeout(this.again);
     this.again = setTimeout(() => this.ask(what), SEND_AGAIN_AFTER);
@@ -151,10 +162,11 @@ class Callers {
   press(event) {
     if (event.isComposing) return;
     const digit = event.altKey && /^Digit[0-9]$/.test(event.code) ? Number(event.code[5]) : null;
-    if (digit !== null) {
+    if (digit !== null && this.options()) {
       event.preventDefault();
+      event.stopPropagation();
       const place = digit === 0 ? this.hits.length : digit - 1;
-      if (this.arrived && place < this.options()) this.choose(place, true);
+      if (place < this.options()) this.choose(place, true);
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       const step = event.key === "ArrowDown" ? 1 : -1;
@@ -175,9 +187,31 @@ class Callers {
     }
   }
 
+  pressAnywhere(event) {
+    if (event.isComposing) return;
+    this.pressSave(event);
+    this.pressNumbered(event, this.data.offer, event.altKey && !this.options());
+    this.pressNumbered(event, this.data.numbered, !event.altKey && !event.ctrlKey && !event.metaKey, true);
+  }
+
+  // The n-th button of a row by its number: with Alt from anywhere, bare only while the focus is in that row.
+  pressNumbered(event, row, wanted, inside = false) {
+    const at = NUMBERS.indexOf(event.code);
+    if (!wanted || at < 0 || event.defaultPrevented) return;
+    const place = document.querySelector(row);
+    if (!place || (inside && !place.contains(document.activeElement))) return;
+    const button = place.querySelectorAll("button")[at];
+    if (!button) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.repeat) return;
+    button.focus();
+    button.click();
+  }
+
   // From every field: choices would take the keys for themselves, and typed text is committed by leaving it.
   pressSave(event) {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const button = document.querySelector(this.data.save);
     if (!button) return;
     event.preventDefault();

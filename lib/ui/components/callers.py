@@ -5,8 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from lib.customers.queries import CallerHit, find_callers
+from lib.customers.queries import CallerHit
 from lib.shared.assets import asset
+from lib.tickets.callers import find_any_caller
 from lib.ui import doors
 from lib.ui.components import loader
 from lib.ui.labels import label
@@ -24,23 +25,28 @@ def show(
     chosen: str,
     on_known: Callable[[int, int | None], None],
     on_new: Callable[[str], None],
+    on_begin: Callable[[Any], None],
     next_field: str,
     save_button: str,
+    numbered: str,
+    offer: str,
 ) -> None:
     """Draw the field. A new `generation` empties it and takes the focus; `chosen` is the caller's name once known.
 
     `on_known` gets the ids of customer and contact as they stood on the screen, `on_new` the words of a new company;
-    both in a callback. After a choice by key the focus goes on to `next_field`; Ctrl+Enter in any
-    field presses `save_button`; both are CSS selectors.
+    both in a callback. `on_begin` gets how many milliseconds ago the first key was pressed, unchecked. After a choice
+    by key the focus goes on to `next_field`; Ctrl+Enter in any field presses `save_button`. A digit presses the
+    button of that place within `numbered`, with Alt from any field that of `offer`. All four are CSS selectors.
     """
     asked = _asked(key, generation)
     words = asked.get("words", "")
     hits: list[CallerHit] = []
     if words and "choice" not in asked:
-        hits = doors.read(find_callers, words=words)
+        hits = doors.read(find_any_caller, words=words)
     _field(
         key=key,
         data={
+            "name": key,
             "generation": generation,
             "serial": asked.get("serial", 0),
             "words": words,
@@ -58,6 +64,8 @@ def show(
             "chosen": chosen,
             "next": next_field,
             "save": save_button,
+            "numbered": numbered,
+            "offer": offer,
             "longest": LONGEST,
             "style": asset("callers.css").address,
             "labels": {
@@ -65,7 +73,7 @@ def show(
                 for name in ("caller", "placeholder", "found", "add", "unverified", "call_time")
             },
         },
-        on_asked_change=lambda: _take(key, generation, on_known, on_new),
+        on_asked_change=lambda: _take(key, generation, on_known, on_new, on_begin),
     )
     if st.session_state.pop(f"{key}.chose", False):
         st.rerun()
@@ -84,6 +92,7 @@ def _asked(key: str, generation: str) -> dict[str, Any]:
     }
     if isinstance(choice, dict):
         told["choice"] = choice
+    told["since"] = asked.get("since")
     return told
 
 
@@ -92,8 +101,11 @@ def _take(
     generation: str,
     on_known: Callable[[int, int | None], None],
     on_new: Callable[[str], None],
+    on_begin: Callable[[Any], None],
 ) -> None:
     asked = _asked(key, generation)
+    if asked:
+        on_begin(asked["since"])
     choice = asked.get("choice")
     if choice is None:
         return
