@@ -158,8 +158,17 @@ class Timer(Base):
     __table_args__ = (
         UniqueConstraint("ticket_id", "cycle", "kind"),
         Index("ix_timers_due", "phase", "due_at"),
-        Index("ix_timers_stopped", "kind", "stopped_at", "due_at", "phase", "ticket_id"),
-        Index("ix_timers_judged", "kind", "due_at", "stopped_at"),
+        Index(
+            "ix_timers_stopped",
+            "kind",
+            "stopped_at",
+            "due_at",
+            "phase",
+            "missed_cause",
+            "left_out",
+            "ticket_id",
+        ),
+        Index("ix_timers_judged", "kind", "due_at", "stopped_at", "missed_cause", "left_out"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -180,6 +189,8 @@ class Timer(Base):
     missed_cause: Mapped[MissedCause | None] = mapped_column(code(MissedCause))
     missed_by_id: Mapped[int | None]
     plan: Mapped[int] = mapped_column(default=0)
+    left_out: Mapped[bool] = mapped_column(default=False)
+    """Of an absorbed case, a duplicate or spam: its verdict is read but leaves the rate (rules 17, 18)."""
 
 
 class QueueRow(Base):

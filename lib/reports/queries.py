@@ -4,6 +4,7 @@ Imported history has no timers and stays out of rates, days and causes; its open
 are counted there. Definitions are in `rules`; each query says which one it counts.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    literal,
     or_,
     select,
     union_all,
@@ -25,6 +27,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from db.codes import (
     FaultCode,
+    MissedCause,
     ReturnCallState,
     Role,
     TicketStatus,
@@ -76,6 +79,7 @@ class CaseRow:
     at: datetime
     due_at: datetime | None = None
     verdict: Verdict | None = None
+    cause: MissedCause | None = None
     satisfaction: int | None = None
     words: str = ""
 
@@ -199,26 +203,24 @@ def _unindexed(column: Any) -> Any:
 
 def _rate_figures(look: Look, period: Period) -> list[Figure]:
     """First response and resolution in the period and the one before (rule 18, `rules.counted_as`)."""
-    counts: dict[tuple[TimerKind, bool, Verdict], int] = {}
-    for at, verdict in ((Timer.stopped_at, Verdict.MET), (Timer.due_at, Verdict.MISSED)):
-        is_current = case((at >= period.current.since, 1), else_=0)
-        for kind, current, cases in look.session.execute(
-            select(Timer.kind, is_current, func.count())
-            .where(
-                Timer.kind.in_(list(TIMER_OF.values())),
-                at >= period.previous.since,
-                at < period.current.until,
-                _judged(verdict, look.now),
-            )
+    counts: Counter[tuple[TimerKind, bool, Verdict]] = Counter()
+    span = Span(period.previous.since, period.current.until)
+    parts = []
+    for verdict, at, held in _counted(span, look.now):
+        is_current = case((at >= period.current.since, 1), else_=0).label("current")
+        parts.append(
+            select(Timer.kind, is_current, literal(verdict.value), func.count())
+            .where(Timer.kind.in_(list(TIMER_OF.values())), *held)
             .group_by(Timer.kind, is_current)
-        ):
-            counts[kind, bool(current), verdict] = cases
+        )
+    for kind, current, verdict, cases in look.session.execute(union_all(*parts)):
+        counts[kind, bool(current), Verdict(verdict)] += cases
     figures = []
     for measure, kind in TIMER_OF.items():
         now, before = (
             Rate(
-                counts.get((kind, current, Verdict.MET), 0),
-                counts.get((kind, current, Verdict.MISSED), 0),
+                counts[kind, current, Verdict.MET],
+                counts[kind, current, Verdict.MISSED],
             )
             for current in (True, False)
         )
@@ -226,16 +228,33 @@ def _rate_figures(look: Look, period: Period) -> list[Figure]:
     return figures
 
 
-def _judged(verdict: Verdict, now: datetime) -> ColumnElement[bool]:
-    """`tickets.timers.verdict` for the two verdicts that rates count, for the database."""
-    if verdict is Verdict.MET:
-        return and_(
-            Timer.phase == TimerPhase.STOPPED,
-            or_(Timer.due_at.is_(None), Timer.stopped_at <= Timer.due_at),
-        )
-    return or_(
-        Timer.stopped_at > Timer.due_at, and_(Timer.stopped_at.is_(None), Timer.due_at < now)
+def _counted(
+    span: Span, now: datetime
+) -> list[tuple[Verdict, Any, tuple[ColumnElement[bool], ...]]]:
+    """`rules.counted_as` for the database: each verdict with the moment that puts it into the span, and when it holds.
+
+    What a merge made missed has no due while it is paused; it counts at its stop, else at its start.
+    """
+    met = and_(
+        Timer.phase == TimerPhase.STOPPED,
+        Timer.missed_cause.is_(None),
+        or_(Timer.due_at.is_(None), Timer.stopped_at <= Timer.due_at),
     )
+    missed = or_(
+        Timer.missed_cause.is_not(None),
+        Timer.stopped_at > Timer.due_at,
+        and_(Timer.stopped_at.is_(None), Timer.due_at < now),
+    )
+    undated = and_(Timer.due_at.is_(None), Timer.missed_cause.is_not(None))
+    ended = func.coalesce(Timer.stopped_at, Timer.started_at)
+    return [
+        (verdict, at, (at >= span.since, at < span.until, holds, Timer.left_out.is_(False)))
+        for verdict, at, holds in (
+            (Verdict.MET, Timer.stopped_at, met),
+            (Verdict.MISSED, Timer.due_at, missed),
+            (Verdict.MISSED, ended, undated),
+        )
+    ]
 
 
 def _satisfaction(look: Look, period: Period) -> Figure:
@@ -287,20 +306,16 @@ def _cases_judged(look: Look, kind: TimerKind, period: Period) -> CaseList:
     """Missed ones first, the newest first; then those met."""
     rows: list[CaseRow] = []
     total = 0
-    for verdict, at in ((Verdict.MISSED, Timer.due_at), (Verdict.MET, Timer.stopped_at)):
-        held = (
-            Timer.kind == kind,
-            at >= period.current.since,
-            at < period.current.until,
-            _judged(verdict, look.now),
-        )
+    counted = sorted(_counted(period.current, look.now), key=lambda each: each[0] is Verdict.MET)
+    for verdict, at, held_then in counted:
+        held = (Timer.kind == kind, *held_then)
         total += _total(look, select(func.count()).select_from(Timer).where(*held))
         if len(rows) == MOST_CASES:
             continue
         rows += [
-            _row(row, at=row[6] or row[5], due_at=row[5], verdict=verdict)
+            _row(row, at=row[6] or row[5] or row[7], due_at=row[5], verdict=verdict, cause=row[8])
             for row in look.session.execute(
-                _cases(Timer.due_at, Timer.stopped_at)
+                _cases(Timer.due_at, Timer.stopped_at, Timer.started_at, Timer.missed_cause)
                 .join(Timer, Timer.ticket_id == Ticket.id)
                 .where(*held)
                 .order_by(at.desc(), Timer.id.desc())

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from db.codes import FaultCode, Verdict
 from lib.shared.clock import SHANGHAI
-from lib.tickets.timers import TimerState, verdict
+from lib.tickets.timers import TimerState, counted_at
 
 
 class Days(StrEnum):
@@ -97,14 +97,12 @@ def counted_as(timer: TimerState, span: Span, now: datetime) -> Verdict | None:
     """Met or missed when the timer belongs to the span, else None (rule 18).
 
     Met belongs to its stop, missed to its due, also while it still runs overdue. Running in time, paused
-    before the due and cancelled in time belong to no period.
+    before the due and cancelled in time belong to no period; absorbed cases, duplicates and spam are left out.
     """
-    judged = verdict(timer, now)
-    if judged is Verdict.MET and span.holds(timer.stopped_at):
-        return judged
-    if judged is Verdict.MISSED and span.holds(timer.due_at):
-        return judged
-    return None
+    counted = counted_at(timer, now)
+    if counted is None or timer.left_out or not span.holds(counted[1]):
+        return None
+    return counted[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -670,6 +670,7 @@ def timer_values(state: TimerState) -> dict[str, Any]:
         "missed_cause": state.missed_cause,
         "missed_by_id": state.missed_by_id,
         "plan": state.plan,
+        "left_out": state.left_out,
     }
 
 

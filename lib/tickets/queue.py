@@ -57,7 +57,9 @@ class QueueView(StrEnum):
 
 
 OPEN_STATUSES = tuple(
-    status for status in TicketStatus if status not in (TicketStatus.CLOSED, TicketStatus.CANCELLED)
+    status
+    for status in TicketStatus
+    if status not in (TicketStatus.CLOSED, TicketStatus.CANCELLED, TicketStatus.MERGED)
 )
 
 SEES_ALL = frozenset(set(Role) - {Role.TECHNICIAN})

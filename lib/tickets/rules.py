@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db.codes import (
+    CancelReason,
     EventKind,
     Priority,
     ReturnCallResult,
@@ -15,6 +16,7 @@ from db.codes import (
     WaitingFor,
 )
 from lib.shared.errors import Refusal
+from lib.tickets.merge_facts import change_of, instants, undone_merges
 from lib.tickets.promises import is_withdrawal
 from lib.tickets.targets import ANY_MATTER, Matter
 from lib.tickets.timers import Change, Facts, Pause, Promise, TimerState
@@ -31,11 +33,13 @@ MOVES: dict[TicketStatus, tuple[TicketStatus, ...]] = {
     S.COMPLETED: (S.NEW, S.ASSIGNED, S.CLOSED),
     S.CLOSED: (),
     S.CANCELLED: (),
+    S.MERGED: (),
 }
 """From each state the states that may follow. From completed, new and assigned are the reopening (S-25)."""
 
 OPEN_STATUSES = tuple(status for status, following in MOVES.items() if following)
 ENDED_STATUSES = tuple(status for status, following in MOVES.items() if not following)
+MERGE_EVENTS = (EventKind.MERGED, EventKind.ABSORBED)
 PROMISE_EVENTS = (
     EventKind.PROMISED,
     EventKind.PROMISE_KEPT,
@@ -50,6 +54,8 @@ TOLD_BY_INSTANT = (
     EventKind.ASSIGNED,
 )
 """Events that timers read by their instant alone."""
+LEFT_OUT = frozenset({CancelReason.DUPLICATE, CancelReason.SPAM})
+"""A case cancelled for such a reason was none: its verdicts leave the rate (rule 18)."""
 NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
 """Events that are written beside the work and bring a case no further (S-06)."""
 LONGEST_WAIT = timedelta(days=366)
@@ -77,7 +83,7 @@ def ensure_can_move(status: TicketStatus, to: TicketStatus) -> None:
 
 
 def ensure_open(status: TicketStatus) -> None:
-    """Refuse `ticket_ended` on a closed or cancelled case."""
+    """Refuse `ticket_ended` on a closed, cancelled or absorbed case."""
     if status in ENDED_STATUSES:
         raise Refusal("ticket_ended", status=status)
 
@@ -151,17 +157,42 @@ def standing(events: Iterable[Fact]) -> list[Fact]:
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
     """The timers' facts from a timeline in the order of events; `matter` is what the case is now."""
-    contacts, completed, reopened, pauses = [], [], [], []
+    contacts: list[datetime] = []
+    completed, reopened, pauses = [], [], []
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
     calls_ended, entered = [], []
     changed: list[_Changed] = []
+    absorbed: list[Change] = []
     told: dict[int, _Told] = {}
     open_pause: tuple[datetime, WaitingFor] | None = None
+    # A merge ended the pause and was undone: only what was done to the case since then may have ended it.
+    is_left_open = left_out = False
     ended_at = None
-    for event in standing(events):
+    events = standing(events)
+    undone = undone_merges((event.kind, event.details) for event in events)
+    for event in events:
+        if event.kind is EventKind.MERGE_UNDONE:
+            contacts += instants((event.details or {}).get("contacts", ()))
+            messages = instants((event.details or {}).get("inbound", ()))
+            at_of[EventKind.INBOUND] += messages
+            if open_pause is not None and open_pause[1] is WaitingFor.CUSTOMER and messages:
+                pauses.append(Pause(open_pause[0], min(messages), open_pause[1]))
+                open_pause = None
+            is_left_open = is_left_open and event.to_status is not TicketStatus.WAITING
+            continue
+        if event.kind in MERGE_EVENTS and event.details and event.details["merge_id"] in undone:
+            waited, waits = (
+                each is TicketStatus.WAITING for each in (event.from_status, event.to_status)
+            )
+            is_left_open = is_left_open or (waited and not waits)
+            continue
+        is_step = event.to_status is not None and event.to_status is not event.from_status
+        if is_left_open and is_step and open_pause is not None:
+            pauses.append(Pause(open_pause[0], event.at, open_pause[1]))
+            open_pause, is_left_open = None, False
         if event.outbound:
             contacts.append(event.at)
-        if event.to_status is not None and event.to_status is not event.from_status:
+        if is_step:
             entered.append(event.at)
         if event.kind in at_of:
             at_of[event.kind].append(event.at)
@@ -175,14 +206,30 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
                 calls_ended.append(event.at)
         elif event.kind in (EventKind.CHANGED, EventKind.TARGETS_APPLIED):
             _note_change(changed, event)
+        elif event.kind is EventKind.ABSORBED and event.details:
+            taken_in = change_of(event.recorded_at or event.at, event.actor_id, event.details)
+            if not absorbed:
+                received_at = datetime.fromisoformat(event.details["own_received_at"])
+            absorbed.append(taken_in)
+            # Its messages end the wait for the customer at the merge, not earlier (rule 17).
+            if (
+                open_pause is not None
+                and open_pause[1] is WaitingFor.CUSTOMER
+                and any(open_pause[0] <= message <= event.at for message in taken_in.inbound)
+            ):
+                pauses.append(Pause(open_pause[0], event.at, open_pause[1]))
+                open_pause = None
         elif event.kind in PROMISE_EVENTS:
             _note_promise(told, event)
         if event.kind is EventKind.COMPLETED:
             completed.append(event.at)
         elif event.kind is EventKind.REOPENED:
             reopened.append(event.at)
-        elif event.kind in (EventKind.CLOSED, EventKind.CANCELLED):
+            ended_at = None
+        elif event.kind in (EventKind.CLOSED, EventKind.CANCELLED, EventKind.MERGED):
             ended_at = event.at
+            is_none = (event.details or {}).get("reason") in LEFT_OUT
+            left_out = left_out or is_none or event.kind is EventKind.MERGED
         elif event.kind is EventKind.WAITING_STARTED and event.waiting_for is not None:
             open_pause = (event.at, event.waiting_for)
         elif event.kind is EventKind.WAITING_ENDED and open_pause is not None:
@@ -203,13 +250,17 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         calls_ended=tuple(calls_ended),
         entered=tuple(entered),
         matter=matter,
-        changes=tuple(
-            replace(
-                change.change,
-                matter=None if change.after is None else matter._replace(priority=change.after),
-            )
-            for change in changed
+        changes=(
+            *(
+                replace(
+                    change.change,
+                    matter=None if change.after is None else matter._replace(priority=change.after),
+                )
+                for change in changed
+            ),
+            *absorbed,
         ),
+        left_out=left_out,
         attempts=tuple(at_of[EventKind.ATTEMPTED]),
         inbound=tuple(at_of[EventKind.INBOUND]),
         diagnosed=tuple(at_of[EventKind.DIAGNOSED]),

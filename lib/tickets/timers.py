@@ -100,6 +100,7 @@ class TimerState:
     remaining_seconds: left to count while paused before the due, else None; second_remaining_seconds: of the
     other part of "the earlier of two". missed_cause: known from the facts alone; overdue is found on reading.
     plan: how often a change has given it another target; a pause does not.
+    left_out: its verdict can be read but leaves the rate.
     """
 
     kind: TimerKind
@@ -115,6 +116,7 @@ class TimerState:
     target: Target | None = None
     target_seconds: int = 0
     plan: int = 0
+    left_out: bool = False
 
 
 class Cycle(NamedTuple):
@@ -177,8 +179,10 @@ def _replayed(facts: Facts, book: Rulebook) -> Iterator[tuple[TimerState, list[P
             if cycle.until is None and place + 1 < len(found):
                 cycle = cycle._replace(until=found[place + 1].start)
             replayed = _judged(kind, cycle, facts.matter, changes, spans, ended, book)
-            if replayed is not None:
-                yield replayed
+            if replayed is None:
+                continue
+            state, plans = replayed
+            yield replace(state, left_out=True) if facts.left_out else state, plans
 
 
 def verdict(timer: TimerState, now: datetime) -> Verdict:

@@ -29,6 +29,7 @@ from lib.customers.queries import contact_row, sees_full, site_row
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
+from lib.tickets.rules import ENDED_STATUSES
 from lib.visits import images, rules
 
 PLANNERS = frozenset({Role.DISPATCHER, Role.SUPERVISOR, Role.AUDITOR})
@@ -460,7 +461,7 @@ def _bar(visit: Visit, ticket: Ticket, customer_name: str, now: datetime) -> Vis
         ticket.fault,
         customer_name,
         rules.is_late(visit.status, visit.starts_at, now),
-        ticket.status not in (TicketStatus.CLOSED, TicketStatus.CANCELLED),
+        ticket.status not in ENDED_STATUSES,
         visit.version,
     )
 

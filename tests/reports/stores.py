@@ -10,6 +10,7 @@ from db.codes import (
     Channel,
     CoverageState,
     FaultCode,
+    MissedCause,
     Priority,
     ReturnCallState,
     TicketStatus,
@@ -70,6 +71,8 @@ def a_timer(ticket: dict, kind: TimerKind, calendar_id: int, **columns) -> dict:
         "phase": TimerPhase.RUNNING,
         "due_at": None,
         "stopped_at": None,
+        "missed_cause": None,
+        "left_out": False,
     }
     return row | columns
 
@@ -115,7 +118,21 @@ def write_own_cases(now: datetime, cases: int, *, first: int = 1, days: int = 20
             )
             if phase is TimerPhase.PAUSED and chance.random() < 0.7:
                 due = None
-            own.append(a_timer(ticket, kind, calendar, phase=phase, due_at=due, stopped_at=stopped))
+            cause = MissedCause.TIME if due and stopped and stopped > due else None
+            if cause is None and chance.random() < 0.1:
+                cause = chance.choice([MissedCause.CHANGE, MissedCause.MERGE])
+            own.append(
+                a_timer(
+                    ticket,
+                    kind,
+                    calendar,
+                    phase=phase,
+                    due_at=due,
+                    stopped_at=stopped,
+                    missed_cause=cause,
+                    left_out=chance.random() < 0.1,
+                )
+            )
         timers += own
         calls.append(
             {

@@ -77,7 +77,15 @@ def test_rates_count_what_the_rules_define(database, now, days):
     ):
         states = [
             TimerState(
-                kind, 1, row["started_at"], row["phase"], row["due_at"], None, row["stopped_at"]
+                kind,
+                1,
+                row["started_at"],
+                row["phase"],
+                row["due_at"],
+                None,
+                row["stopped_at"],
+                row["missed_cause"],
+                left_out=row["left_out"],
             )
             for row in timers
             if row["kind"] is kind

@@ -82,6 +82,7 @@ def test_every_range_has_an_end_on_the_side_of_the_past(large_store):
         "ix_timers_stopped (kind=? AND stopped_at>? AND stopped_at<?)",
         "ix_timers_stopped (kind=? AND stopped_at>?)",
         "ix_timers_judged (kind=? AND due_at>? AND due_at<?)",
+        "ix_timers_judged (kind=? AND due_at=?)",
         "ix_timers_due (phase=? AND due_at<?)",
         "ix_return_calls_ended (ended_at>?)",
         "ix_return_calls_open (state=? AND due_at<?)",

@@ -202,6 +202,26 @@ def test_rule_18_cancelling_asks_for_a_reason_and_keeps_a_miss(desk):
     assert timer.missed_cause is MissedCause.TIME
 
 
+@pytest.mark.parametrize(
+    ("reason", "left_out"),
+    [
+        (CancelReason.NOT_NEEDED, False),
+        (CancelReason.OTHER, False),
+        (CancelReason.DUPLICATE, True),
+        (CancelReason.SPAM, True),
+    ],
+)
+def test_rule_18_a_duplicate_and_spam_leave_the_rate(desk, reason, left_out):
+    ticket_id = desk.take_call()
+    desk.pass_time(hours=1)
+    desk.step(
+        actions.cancel_ticket, ticket_id, by=desk.cast.hotline, reason=reason, words="不用处理"
+    )
+    timer = desk.timer(ticket_id, TimerKind.FIRST_RESPONSE)
+    assert (timer.missed_cause, timer.left_out) == (MissedCause.TIME, left_out)
+    assert_stored_is_derived(desk)
+
+
 def test_the_next_action_stands_in_the_queue_row_and_lies_ahead(desk):
     ticket_id = desk.take_call()
     with pytest.raises(Refusal, match="next_action_past"):

@@ -514,6 +514,19 @@ def upgrade() -> None:
             op.f("ck_tickets_absorbed"),
             sa.text("(status = 'merged') = (merged_into_id IS NOT NULL)"),
         )
+    with op.batch_alter_table("timers") as batch_op:
+        batch_op.add_column(
+            sa.Column("left_out", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
+        batch_op.drop_index("ix_timers_stopped")
+        batch_op.drop_index("ix_timers_judged")
+        batch_op.create_index(
+            "ix_timers_stopped",
+            ["kind", "stopped_at", "due_at", "phase", "missed_cause", "left_out", "ticket_id"],
+        )
+        batch_op.create_index(
+            "ix_timers_judged", ["kind", "due_at", "stopped_at", "missed_cause", "left_out"]
+        )
     with op.batch_alter_table("ticket_events") as batch_op:
         _widen(batch_op, "ticket_events", "event_kind", "kind", EVENTS)
         _widen(batch_op, "ticket_events", "from_status", "from_status", STATUSES)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from db.codes import Verdict
+from db.codes import MissedCause, Verdict
 from lib.reports.queries import CaseList, CaseRow
 from lib.reports.rules import Behind, Measure
 from lib.shared.assets import asset
@@ -46,6 +46,14 @@ def _columns(behind: Behind) -> list[str]:
     ]
 
 
+def _verdict(row: CaseRow) -> str:
+    """Met or missed; what a change or a merge made missed is told apart (rules 14, 17)."""
+    told = code_label(row.verdict) if row.verdict else ""
+    if row.cause in (None, MissedCause.TIME):
+        return told
+    return f"{told} · {code_label(row.cause)}"
+
+
 def _row(row: CaseRow) -> dict[str, object]:
     at = when(row.at)
     running = row.verdict is Verdict.MISSED and row.at == row.due_at
@@ -55,7 +63,7 @@ def _row(row: CaseRow) -> dict[str, object]:
         "company": row.company,
         "fault": code_label(row.fault),
         "status": code_label(row.status),
-        "verdict": code_label(row.verdict) if row.verdict else "",
+        "verdict": _verdict(row),
         "missed": row.verdict is Verdict.MISSED,
         "due": when(row.due_at),
         "stopped": label("report.still_running") if running else at,
