@@ -27,6 +27,8 @@ from lib.shared.settings import settings
 from lib.shared.work import look, system
 from lib.tickets import actions, checks
 from lib.tickets.intake import Caller, Place, take_call
+from lib.tickets.queries import list_timers
+from lib.tickets.waits import find_wait
 
 
 def wait(desk, ticket_id, waiting_for=WaitingFor.CUSTOMER, **changes):
@@ -116,6 +118,38 @@ def test_rule_1_a_contact_entered_late_but_made_in_time_is_no_breach(desk):
     timer = desk.timer(ticket_id, TimerKind.FIRST_RESPONSE)
     assert (timer.stopped_at, timer.missed_cause) == (in_time, None)
     assert_stored_is_derived(desk)
+
+
+def test_rule_1_a_late_entry_is_flagged_on_its_timer(desk):
+    ticket_id = desk.take_call()
+    in_time = desk.now + timedelta(minutes=20)
+    desk.pass_time(minutes=25)
+    desk.step(actions.log_contact, ticket_id, by=desk.cast.hotline, words="", at=in_time)
+
+    def response():
+        rows = look(list_timers, actor=desk.cast.hotline, now=desk.now, ticket_id=ticket_id)
+        return next(row for row in rows if row.kind is TimerKind.FIRST_RESPONSE)
+
+    assert not response().late_entry
+    another = desk.take_call()
+    in_time = desk.now + timedelta(minutes=20)
+    desk.pass_time(hours=1)
+    desk.step(actions.log_contact, another, by=desk.cast.hotline, words="", at=in_time)
+    ticket_id = another
+    assert response().late_entry
+
+
+def test_rule_9_the_expected_due_uses_the_expected_end_of_the_wait(desk):
+    ticket_id = desk.take_call()
+    assert look(find_wait, actor=desk.cast.hotline, now=desk.now, ticket_id=ticket_id) is None
+    due_at = desk.timer(ticket_id, TimerKind.RESOLUTION).due_at
+    wait(desk, ticket_id, WaitingFor.PARTS, until_at=desk.now + timedelta(hours=2))
+    told = look(find_wait, actor=desk.cast.hotline, now=desk.now, ticket_id=ticket_id)
+    assert (told.waiting_for, told.owner) == (WaitingFor.PARTS, desk.cast.hotline.name)
+    assert (TimerKind.RESOLUTION, due_at + timedelta(hours=2)) in told.expected
+    desk.pass_time(hours=3)
+    late = look(find_wait, actor=desk.cast.hotline, now=desk.now, ticket_id=ticket_id)
+    assert (late.is_over, late.expected) == (True, [])
 
 
 def test_rule_1_a_completion_may_be_dated_back_within_its_cycle_only(desk):
