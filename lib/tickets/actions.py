@@ -12,6 +12,7 @@ from db.codes import (
     Channel,
     CommitmentKind,
     CoverageState,
+    CustomerLevel,
     EventKind,
     FaultCode,
     NoticeKind,
@@ -45,7 +46,7 @@ from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.policies import level_of, matter_now, matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
 from lib.tickets.terms import terms_of, text_key
@@ -133,6 +134,7 @@ def open_ticket(
     )
     work.session.add(ticket)
     work.session.flush()
+    level = level_of(work.session, customer_id)
     add_event(
         work,
         ticket,
@@ -140,6 +142,7 @@ def open_ticket(
         at=received_at,
         to_status=TicketStatus.NEW,
         outbound=answered,
+        details={} if level is CustomerLevel.STANDARD else {"level": level},
     )
     work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
     recompute(work, ticket)
@@ -380,7 +383,7 @@ def complete_ticket(
     )
     ticket.completed_at = at
     target = _rulebook(work).target_of(
-        TimerKind.RETURN_CALL, matter_of(ticket), epoch(at), epoch(at)
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(at), epoch(at)
     )
     if target is None:
         raise Refusal("no_return_call_target")

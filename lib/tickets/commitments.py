@@ -11,7 +11,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import facts, rules
 from lib.tickets.actions import ensure_own_work, recompute
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.policies import matter_now, rulebook
 from lib.tickets.promises import promise_told
 
 FARTHEST = timedelta(days=366)
@@ -67,7 +67,7 @@ def promise_call_back(work: Work, ticket: Ticket) -> Commitment | None:
     As it is told: from the receipt, by the policy, rounded up to the full minute. None without a policy.
     """
     at = epoch(ticket.received_at)
-    matter = matter_of(ticket)
+    matter = matter_now(work.session, ticket)
     target = rulebook(work.session).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
     if target is None:
         return None

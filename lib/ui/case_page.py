@@ -8,6 +8,7 @@ import streamlit as st
 
 from db.codes import (
     ActorKind,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -33,6 +34,7 @@ WORDS_OF_FIELDS = (
     "item_id",
     "owner_id",
     "next_action_at",
+    "level",
 )
 
 Fact = tuple[str, str]
@@ -210,7 +212,8 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field == "next_action_at" and field in values:
         at = values[field][1]
         return f"{name} {when(datetime.fromisoformat(at))}" if at else name
-    kind = {"priority": Priority, "fault": FaultCode}.get(field)
+    kinds = {"priority": Priority, "fault": FaultCode, "level": CustomerLevel}
+    kind = kinds.get(field)
     if kind is None or field not in values:
         return name
     before, after = (code_label(kind(value)) for value in values[field])
