@@ -373,14 +373,32 @@ def demo(
     var: Var = None,
     open_cases: Annotated[int, typer.Option("--open", help="Cases that are still open.")] = 60,
     closed_cases: Annotated[int, typer.Option("--closed", help="Cases that are over.")] = 600,
+    tickets: Annotated[
+        int | None,
+        typer.Option(
+            "--tickets", min=1, help="Write so many cases of five years in bulk instead of a story."
+        ),
+    ] = None,
+    beside: Annotated[
+        bool, typer.Option("--wait", help="SQLite: write beside a running desk; its saves wait.")
+    ] = False,
 ) -> None:
     """Tell the sample story into the database: people, customers, stock and cases of 18 months."""
+    from db import session as database
     from lib import demo, launcher
     from lib.shared import clock
 
     _set_environment(None, var)
     _ready()
-    sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
+    if database.is_sqlite() and not beside and launcher.is_serving():
+        raise Refusal("desk_is_serving")
+    if tickets is None:
+        sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
+    else:
+        with _progress() as progress:
+            sign_ins, seconds = demo.fill(clock.now(), tickets, progress)
+        told = f"{tickets:,} cases in {seconds:.1f} s, {tickets / seconds:,.0f} a second"
+        typer.echo(told, err=True)
     launcher.keep_sample_sign_ins(sign_ins)
     for login, password, roles in sign_ins:
         typer.echo(f"{login}  {password}  {roles}")
@@ -404,13 +422,13 @@ def jobs(var: Var = None) -> None:
 
 @desk.command()
 def verify(
-    what: Annotated[str, typer.Argument(help="timers, or nothing for every check.")] = "",
+    what: Annotated[str, typer.Argument(help="timers, counters, or nothing for every check.")] = "",
     sample: Annotated[
         int | None, typer.Option(help="Recompute about so many cases instead of all.")
     ] = None,
     var: Var = None,
 ) -> None:
-    """Check audit chain, stock ledger and timers: each ok, or its first bad row; then ends with 1."""
+    """Check audit chain, stock ledger, counters and timers: each ok, or its first bad row; then ends with 1."""
     from functools import partial
 
     from lib import verification
@@ -420,11 +438,15 @@ def verify(
     _set_environment(None, var)
     _ready()
     well = True
-    if what not in ("", "timers"):
-        typer.echo("There is only `verify` and `verify timers`.", err=True)
+    if what not in ("", "timers", "counters"):
+        typer.echo("There is only `verify`, `verify timers` and `verify counters`.", err=True)
         raise typer.Exit(2)
     open_list: verification.Check = partial(verification.check_open_list, sample=sample)
-    checks = (open_list,) if what else (*verification.CHECKS[:-1], open_list)
+    checks = {
+        "": (*verification.CHECKS[:-1], open_list),
+        "timers": (open_list,),
+        "counters": (verification.check_counters,),
+    }[what]
     for check in checks:
         finding = look(check, actor=system("verify"), now=clock.now())
         typer.echo(f"{finding.check}: {'ok' if finding.ok else 'BAD'} ({finding.told})")

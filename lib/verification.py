@@ -10,6 +10,7 @@ from db.models.stock import Part
 from lib.shared import audit
 from lib.shared.work import Look
 from lib.stock.queries import find_ledger_faults
+from lib.tickets import counters
 from lib.tickets.checks import check_timers
 
 
@@ -54,5 +55,16 @@ def check_open_list(look: Look, *, sample: int | None = None) -> Finding:
     return Finding("timers", False, f"{where}: stored {fault.stored}, by facts {fault.derived}")
 
 
+def check_counters(look: Look) -> Finding:
+    """The numbers above the queue and of saved lists against a full recount at the same second."""
+    report = counters.check_counters(look)
+    fault = report.fault
+    if fault is None:
+        return Finding("counters", True, f"{report.numbers} numbers")
+    technician, owner = fault.people
+    told = f"{fault.what} of technician {technician}, owner {owner}: "
+    return Finding("counters", False, f"{told}{fault.counted} counted, {fault.is_so} by recount")
+
+
 Check = Callable[[Look], Finding]
-CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_open_list)
+CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_counters, check_open_list)

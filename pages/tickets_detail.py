@@ -24,14 +24,19 @@ def reveal(ticket_id: int, form: str) -> None:
     doors.submit(reveal_caller, key=form, ticket_id=ticket_id, reason=reason)
 
 
-refresh_on_change("tickets.detail", tickets=[ticket_id])
+others = refresh_on_change(
+    "tickets.detail",
+    tickets=[ticket_id],
+    opened=ticket_id,
+    person=(actor.person_id or 0, actor.name),
+)
 now = clock.now()
 ticket = doors.read(find_ticket, ticket_id=ticket_id)
 case_steps.adopt_version(ticket)
 with st.container(key="tickets_detail_head", gap="small"):
     if "tickets_queue" in {entry.name for entry in menu.open_to(actor.roles)}:
         menu.link("tickets_queue", icon=":material/arrow_back:", **queue.last_address())
-    case_page.show_head(ticket)
+    case_page.show_head(ticket, others)
     timers.show("tickets.detail.timers", doors.read(list_timers, ticket_id=ticket_id), now)
     case_steps.show(ticket, actor, now)
 with st.container(key="tickets_detail_body"):

@@ -20,6 +20,7 @@ WORDS_FOR_COMPONENTS = (
     "fault_code.",
     "priority.",
     "queue.",
+    "role.",
     "ticket_status.",
     "timer_kind.",
     "waiting_for.",

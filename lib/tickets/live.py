@@ -12,7 +12,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from lib.tickets.queue import Key, QueueFilter, QueueLine, QueuePage, Tally, matches, sent
+from lib.tickets.queue import (
+    Key,
+    QueueFilter,
+    QueueLine,
+    QueuePage,
+    Scope,
+    Tally,
+    countable,
+    matches,
+    sent,
+)
 
 NO_TICKET = 0
 """Announced when something else than a case has changed: people, settings, stock."""
@@ -21,11 +31,16 @@ RING_CHANGES = 10_000
 MOST_WAITING = 64
 MOST_VIEWS = 5_000
 VIEW_SECONDS = 900
+OPEN_SECONDS = 10.0
+"""A case page that lost its stream counts as open for so long: it may only be loading anew."""
 
 
 @dataclass(eq=False)
 class View:
     """What one mounted component shows. A queue has `where`; a watch has `tickets` (None: every case).
+
+    `saved`: the saved lists beside a queue, which are counted with it. `opened`: the case that `person` looks at
+    here; `others`: who else has its cases open, as it was told.
 
     `session_id` is the row of the signed-in session, which belongs to one person only.
     """
@@ -40,14 +55,22 @@ class View:
     ids: set[int] = field(default_factory=set)
     generation: int = 0
     tickets: frozenset[int] | None = None
+    saved: Mapping[int, QueueFilter] = field(default_factory=dict)
+    opened: int | None = None
+    person: tuple[int, str] | None = None
+    left_at: float | None = None
+    others: dict[int, list[str]] = field(default_factory=dict)
     stream: "Stream | None" = None
 
     def holds(self, line: QueueLine, now: int) -> bool:
         """Whether the line belongs on this page of this view."""
-        if self.where is None or not matches(self.where, line, now):
+        if self.where is None or self.where.scope is not Scope.OPEN:
             return False
-        above = self.low is None or line.key > self.low
-        return above and (self.high is None or line.key < self.high)
+        if not matches(self.where, line, now):
+            return False
+        key, beyond = self.where.key_of(line), self.where.is_beyond
+        above = self.low is None or beyond(key, self.low)
+        return above and (self.high is None or beyond(self.high, key))
 
 
 class Stream:
@@ -61,7 +84,7 @@ class Stream:
         self._wake = wake
         self._waiting: deque[str] = deque()
         self._lock = threading.Lock()
-        self.counts: dict[str, int] | None = None
+        self.counts: tuple[dict[str, int], dict[int, int | None]] | None = None
 
     def offer(self, message: str) -> None:
         """Queue a message; a browser that is too slow gets one `reset` instead of all that wait."""
@@ -108,13 +131,26 @@ class Board:
 
     # Views, registered while a page renders.
 
-    def show_queue(self, token: str | None, *, session_id: int, page: QueuePage) -> View:
-        """Register or update the view of a queue; its stream stays open and catches up from the page's number."""
+    def show_queue(
+        self,
+        token: str | None,
+        *,
+        session_id: int,
+        page: QueuePage,
+        saved: Mapping[int, QueueFilter] | None = None,
+    ) -> View:
+        """Register or update the view of a queue; its stream stays open and catches up from the page's number.
+
+        A list beyond the open cases is told only that one of its cases has changed.
+        """
         with self._lock:
             view = self._view(token, session_id)
             ids = {line.id for line in page.lines}
             same = (view.where, view.low, view.high) == (page.where, page.low, page.high)
             view.where, view.low, view.high, view.ids = page.where, page.low, page.high, ids
+            view.saved = saved or {}
+            view.person = None if page.where.person_id is None else (page.where.person_id, "")
+            view.others = self._others(view)
             view.number = page.number
             if not same:
                 view.generation += 1
@@ -130,10 +166,15 @@ class Board:
         session_id: int,
         tickets: Collection[int] | None,
         number: int,
+        opened: int | None = None,
+        person: tuple[int, str] | None = None,
     ) -> View:
-        """Register or update a watch on some tickets, or on all."""
+        """Register or update a watch on some tickets, or on all. `opened`: the case that `person` has open here."""
         with self._lock:
             view = self._view(token, session_id)
+            view.opened, view.person = opened, person
+            view.left_at = None if view.stream is not None else monotonic()
+            view.others = self._others(view)
             view.tickets = None if tickets is None else frozenset(tickets)
             view.number = number
             self._catch_up(view, number)
@@ -191,6 +232,7 @@ class Board:
                 view.stream.end()
             stream = Stream(view, wake, person_id)
             view.stream = stream
+            view.left_at = None
             view.touched_at = monotonic()
             if since < self._floor or since > self.number + RING_CHANGES:
                 stream.offer(RESET)
@@ -204,7 +246,7 @@ class Board:
             stream.ended = True
             if stream.view.stream is stream:
                 stream.view.stream = None
-                stream.view.touched_at = monotonic()
+                stream.view.touched_at = stream.view.left_at = monotonic()
                 self._behind.pop(stream.view.token, None)
 
     def streams(self) -> list[Stream]:
@@ -278,6 +320,10 @@ class Board:
         sure: bool,
     ) -> None:
         view = stream.view
+        if view.where is not None and view.where.scope is not Scope.OPEN:
+            if not view.ids.isdisjoint(changed):
+                stream.offer(json.dumps({"t": "touched", "no": number}))
+            return
         if view.where is None:
             if view.tickets is None:
                 touched = any(ticket > NO_TICKET for ticket in changed)
@@ -304,6 +350,43 @@ class Board:
                 f'"set":[{",".join(stay)}],"gone":{json.dumps(gone)}}}'
             )
 
+    # Who has which case open.
+
+    def _openers(self) -> dict[int, dict[int, str]]:
+        """Person id and name by case: those whose page is connected, or was a moment ago."""
+        found: dict[int, dict[int, str]] = {}
+        oldest = monotonic() - OPEN_SECONDS
+        for view in self._views.values():
+            if view.opened is None or view.person is None:
+                continue
+            if view.stream is not None or (view.left_at is not None and view.left_at >= oldest):
+                found.setdefault(view.opened, {})[view.person[0]] = view.person[1]
+        return found
+
+    def _others(
+        self, view: View, openers: Mapping[int, Mapping[int, str]] | None = None
+    ) -> dict[int, list[str]]:
+        openers = self._openers() if openers is None else openers
+        shown = view.ids if view.where is not None else {view.opened}
+        own = None if view.person is None else view.person[0]
+        found = {}
+        for ticket, looking in openers.items():
+            names = sorted(name for each, name in looking.items() if each != own)
+            if names and ticket in shown:
+                found[ticket] = names
+        return found
+
+    def tell_viewers(self) -> None:
+        """Tell each open queue and case page who else has its cases open, when that has changed."""
+        with self._lock:
+            openers = self._openers()
+            for stream in self.streams():
+                view = stream.view
+                others = self._others(view, openers)
+                if others != view.others:
+                    view.others = others
+                    stream.offer(json.dumps({"t": "viewers", "open": others}, ensure_ascii=False))
+
     # Notices: every stream of a person tells how many are unread, whatever else it is for.
 
     def bells(self, changed: Collection[int] | None = None) -> set[int]:
@@ -325,6 +408,16 @@ class Board:
 
     # Counts, shared by all sessions.
 
+    def saved_lists(self) -> set[QueueFilter]:
+        """The saved lists beside the open queues, as they are counted."""
+        with self._lock:
+            return {
+                countable(where)
+                for view in self._views.values()
+                if view.stream is not None
+                for where in view.saved.values()
+            }
+
     def tell_counts(self, tally: Tally, streams: Iterable[Stream] | None = None) -> None:
         """Send each queue its counts when they differ from the last it got."""
         for stream in self.streams() if streams is None else streams:
@@ -332,9 +425,10 @@ class Board:
             if where is None:
                 continue
             counts = tally.counts(where)
-            if counts != stream.counts:
-                stream.counts = counts
-                stream.offer(json.dumps({"t": "counts", "counts": counts}))
+            saved = {each: tally.count_of(kept) for each, kept in stream.view.saved.items()}
+            if (counts, saved) != stream.counts:
+                stream.counts = counts, saved
+                stream.offer(json.dumps({"t": "counts", "counts": counts, "saved": saved}))
 
 
 board = Board()

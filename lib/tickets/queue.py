@@ -7,13 +7,16 @@ them together. Both read `queue_rows` alone.
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
 
 from db.codes import (
     CoverageState,
@@ -29,18 +32,27 @@ from db.models.tickets import NEVER_DUE, QueueRow
 from lib.customers.queries import sees_full
 from lib.customers.rules import phone_fragment, plain
 from lib.shared.calendar import epoch
+from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
 
 PAGE_ROWS = 50
 HOUR = 3600
+UNMOVED = 24 * HOUR
+"""Seconds after which a case that nobody moves is listed (S-06)."""
 LONGEST_SEARCH = 60
 MOST_WORDS = 6
 TALLY_SECONDS = 1.0
+MOST_SAVED = 100
+SAVED_SECONDS = 60.0
+"""Saved lists that nobody has looked at for so long are not counted."""
 NOBODY = 0
 """As `QueueFilter.technician`: no technician yet."""
 
-Key = tuple[int, int]
-"""A place in the order: due in epoch seconds, then the ticket's id."""
+Key = tuple[int | str, int]
+"""A place in the order: what is sorted by, as `QueueFilter.key_of` tells it, then the ticket's id."""
+
+Place = tuple[int | None, int]
+"""A place as an address tells it: a text (None) names people and stays out of it, and is asked of the row."""
 
 
 class QueueView(StrEnum):
@@ -51,16 +63,43 @@ class QueueView(StrEnum):
     UNASSIGNED = "unassigned"
     WAITING_PARTS = "waiting_parts"
     RETURN_CALLS = "return_calls"
+    FOLLOW_UP = "follow_up"
+    NOT_MOVED = "not_moved"
     ALL = "all"
     OVERDUE = "overdue"
     DUE_SOON = "due_soon"
 
 
-OPEN_STATUSES = tuple(
-    status
-    for status in TicketStatus
-    if status not in (TicketStatus.CLOSED, TicketStatus.CANCELLED, TicketStatus.MERGED)
-)
+class Scope(StrEnum):
+    """Which cases a list is about; all but the open ones are read newest first (`lib.tickets.closed`)."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ALL = "all"
+
+
+class Sort(StrEnum):
+    """What the open list is sorted by; equal ones by id."""
+
+    DUE = "due"
+    PRIORITY = "priority"
+    NUMBER = "number"
+    COMPANY = "company"
+    CONTACT = "contact"
+    FAULT = "fault"
+    WARRANTY = "warranty"
+    STATUS = "status"
+    TECHNICIAN = "technician"
+
+
+ORDERS: Mapping[Sort, tuple[str, ...]] = {
+    Sort.PRIORITY: tuple(Priority),
+    Sort.FAULT: tuple(FaultCode),
+    Sort.WARRANTY: tuple(CoverageState),
+    Sort.STATUS: tuple(TicketStatus),
+}
+"""Codes are sorted as they are listed, not by their letters."""
+
 
 SEES_ALL = frozenset(set(Role) - {Role.TECHNICIAN})
 """Who sees every open case; a technician without another role sees the own ones."""
@@ -82,13 +121,35 @@ class QueueFilter:
     person_id: int | None = None
     only_of: int | None = None
     by_phone: bool = False
+    customer_id: int | None = None
+    scope: Scope = Scope.OPEN
+    from_on: date | None = None
+    until_on: date | None = None
+    sort: Sort = Sort.DUE
+    descending: bool = False
 
     @property
     def is_narrowed(self) -> bool:
         """Whether more than the view narrows it, so that the view's count is not the total."""
         return bool(
-            self.status or self.priority or self.technician is not None or searchable(self.text)
+            self.status
+            or self.priority
+            or self.technician is not None
+            or self.customer_id is not None
+            or searchable(self.text)
         )
+
+    def key_of(self, line: "QueueLine") -> Key:
+        """The line's place in the order of this list; texts are ordered by their characters' numbers."""
+        if self.sort is Sort.DUE:
+            return line.due_at, line.id
+        value = getattr(line, self.sort)
+        order = ORDERS.get(self.sort)
+        return value if order is None else order.index(value), line.id
+
+    def is_beyond(self, key: Key, other: Key) -> bool:
+        """Whether `key` comes after `other` in the order of this list."""
+        return key < other if self.descending else key > other
 
 
 @dataclass(frozen=True)
@@ -114,10 +175,11 @@ class QueueLine:
     version: int = 1
     search_key: str = ""
     phone_digits: str = ""
-
-    @property
-    def key(self) -> Key:
-        return self.due_at, self.id
+    text_key: str = ""
+    customer_id: int | None = None
+    received_at: int = 0
+    next_action_at: int | None = None
+    moved_at: int = 0
 
 
 COLUMNS = {
@@ -140,10 +202,24 @@ COLUMNS = {
     "version": QueueRow.version,
     "search_key": QueueRow.search_key,
     "phone_digits": QueueRow.phone_digits,
+    "text_key": QueueRow.text_key,
+    "customer_id": QueueRow.customer_id,
+    "received_at": QueueRow.received_at,
+    "next_action_at": QueueRow.next_action_at,
+    "moved_at": QueueRow.moved_at,
 }
 """Column of the store for each field of QueueLine, in its order."""
 
-KEPT_BACK = ("technician_id", "owner_id", "search_key", "phone_digits")
+KEPT_BACK = (
+    "technician_id",
+    "owner_id",
+    "search_key",
+    "phone_digits",
+    "text_key",
+    "customer_id",
+    "next_action_at",
+    "moved_at",
+)
 SENT_FIELDS = tuple(name for name in COLUMNS if name not in KEPT_BACK)
 """What the browser gets of a line, in this order."""
 
@@ -153,14 +229,20 @@ def sent(line: QueueLine) -> list[Any]:
     return [getattr(line, name) for name in SENT_FIELDS]
 
 
+People = tuple[int | None, int | None]
+"""Technician and owner of cases (None: nobody)."""
+
+
 @dataclass(frozen=True)
 class Tally:
     """Open cases by technician and owner (None: nobody), and when time alone changes a number next."""
 
-    by_people: Mapping[tuple[int | None, int | None], Mapping[QueueView, int]]
+    by_people: Mapping[People, Mapping[QueueView, int]]
     number: int
     at: int
     next_crossing: int
+    further: Mapping["QueueFilter", Mapping[People, int]] = field(default_factory=dict)
+    """The same of further filters, as `countable` makes them."""
 
     def counts(self, where: QueueFilter) -> dict[str, int]:
         """Cases per view for somebody who looks with `where`."""
@@ -182,6 +264,17 @@ class Tally:
         )
         return totals
 
+    def count_of(self, where: QueueFilter) -> int | None:
+        """Cases that a filter holds; None when it was not among those counted this second."""
+        by_people = self.further.get(countable(where))
+        if by_people is None:
+            return None
+        return sum(
+            count
+            for (technician, owner), count in by_people.items()
+            if _concerns(where, technician, owner)
+        )
+
 
 @dataclass(frozen=True)
 class QueuePage:
@@ -195,6 +288,9 @@ class QueuePage:
     total: int | None
     tally: Tally
     technicians: list[tuple[int, str]] = field(default_factory=list)
+    cut_short: bool = False
+    """Whether older cases were not looked at."""
+    refusal: Refusal | None = None
 
 
 def seen_by(where: QueueFilter, actor: Actor) -> QueueFilter:
@@ -207,6 +303,29 @@ def seen_by(where: QueueFilter, actor: Actor) -> QueueFilter:
         text=searchable(where.text),
         by_phone=sees_full(actor),
     )
+
+
+def countable(where: QueueFilter) -> QueueFilter:
+    """The part of a filter that is counted for everybody; whom it concerns is told by technician and owner."""
+    by_people = where.view in (QueueView.MINE, QueueView.UNASSIGNED)
+    return QueueFilter(
+        view=QueueView.ALL if by_people else where.view,
+        status=where.status,
+        priority=where.priority,
+        customer_id=where.customer_id,
+    )
+
+
+def _concerns(where: QueueFilter, technician: int | None, owner: int | None) -> bool:
+    if where.only_of is not None and technician != where.only_of:
+        return False
+    if where.technician is not None and (technician or NOBODY) != where.technician:
+        return False
+    if where.view is QueueView.UNASSIGNED:
+        return technician is None
+    if where.view is QueueView.MINE:
+        return where.person_id is not None and where.person_id in (technician, owner)
+    return True
 
 
 def searchable(text: str) -> str:
@@ -231,12 +350,13 @@ def sought(text: str, by_phone: bool) -> Sought:
     return Sought(tuple((word, fragment(word)) for word in words), whole)
 
 
-def _holds_text(where: QueueFilter, line: QueueLine) -> bool:
+def holds_text(where: QueueFilter, line: QueueLine) -> bool:
+    """Whether a line holds the words of the filter."""
     asked = sought(where.text, where.by_phone)
     if asked.phone and asked.phone in line.phone_digits:
         return True
     return all(
-        word in line.search_key or (digits and digits in line.phone_digits)
+        word in line.search_key or word in line.text_key or (digits and digits in line.phone_digits)
         for word, digits in asked.words
     )
 
@@ -245,9 +365,11 @@ def _text_condition(where: QueueFilter) -> ColumnElement[bool]:
     asked = sought(where.text, where.by_phone)
     held: ColumnElement[bool] = and_(
         *(
-            or_(_contains(QueueRow.search_key, word), _contains(QueueRow.phone_digits, digits))
-            if digits
-            else _contains(QueueRow.search_key, word)
+            or_(
+                _contains(QueueRow.search_key, word),
+                _contains(QueueRow.text_key, word),
+                *([_contains(QueueRow.phone_digits, digits)] if digits else []),
+            )
             for word, digits in asked.words
         )
     )
@@ -258,13 +380,15 @@ def matches(where: QueueFilter, line: QueueLine, now: int) -> bool:
     """Whether the filter holds a line at `now` (epoch seconds)."""
     if where.only_of is not None and line.technician_id != where.only_of:
         return False
+    if where.customer_id is not None and line.customer_id != where.customer_id:
+        return False
     if where.status and line.status is not where.status:
         return False
     if where.priority and line.priority is not where.priority:
         return False
     if where.technician is not None and (line.technician_id or NOBODY) != where.technician:
         return False
-    if where.text and not _holds_text(where, line):
+    if where.text and not holds_text(where, line):
         return False
     match where.view:
         case QueueView.OVERDUE:
@@ -284,6 +408,10 @@ def matches(where: QueueFilter, line: QueueLine, now: int) -> bool:
             return line.waiting_for is WaitingFor.PARTS
         case QueueView.RETURN_CALLS:
             return line.return_call
+        case QueueView.FOLLOW_UP:
+            return line.next_action_at is not None and line.next_action_at < now
+        case QueueView.NOT_MOVED:
+            return line.moved_at < now - UNMOVED
         case QueueView.ALL:
             return True
 
@@ -293,6 +421,8 @@ def conditions(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
     held: list[ColumnElement[bool]] = []
     if where.only_of is not None:
         held.append(QueueRow.technician_id == where.only_of)
+    if where.customer_id is not None:
+        held.append(QueueRow.customer_id == where.customer_id)
     if where.status:
         held.append(QueueRow.status == where.status)
     if where.priority:
@@ -327,6 +457,10 @@ def _view_condition(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
             return [QueueRow.waiting_for == WaitingFor.PARTS]
         case QueueView.RETURN_CALLS:
             return [QueueRow.return_call_open.is_(True)]
+        case QueueView.FOLLOW_UP:
+            return [QueueRow.next_action_at < now]
+        case QueueView.NOT_MOVED:
+            return [QueueRow.moved_at < now - UNMOVED]
         case QueueView.ALL:
             return []
 
@@ -337,18 +471,52 @@ def _contains(column: Any, text: str) -> ColumnElement[bool]:
     return contained
 
 
+class _ByCode(FunctionElement[str]):
+    """A text compared by its characters' numbers, as Python and the browser do."""
+
+    inherit_cache = True
+
+
+@compiles(_ByCode)
+def _plain_text(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(_ByCode, "postgresql")
+def _collated_text(element: Any, compiler: Any, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
+
+
+def _sorted_by(where: QueueFilter) -> ColumnElement[Any]:
+    if where.sort is Sort.DUE:
+        return QueueRow.due_at.expression
+    column: Any = COLUMNS[where.sort]
+    order = ORDERS.get(where.sort)
+    if order is None:
+        by_code: ColumnElement[Any] = _ByCode(column)
+        return by_code
+    return case({code: place for place, code in enumerate(order)}, value=column)
+
+
 def read_queue(
-    look: Look, *, where: QueueFilter, after: Key | None = None, before: Key | None = None
+    look: Look,
+    *,
+    where: QueueFilter,
+    after: Place | None = None,
+    before: Place | None = None,
+    saved: Collection[QueueFilter] = (),
 ) -> QueuePage:
-    """A page of at most PAGE_ROWS lines in the order of their due, `after` or `before` a place in it.
+    """A page of at most PAGE_ROWS lines in the filter's order, `after` or `before` a place in it.
 
     The change number is read before the rows, so that a change in between is announced again, never lost.
+    `saved`: filters whose cases are counted with the others.
     """
     where = seen_by(where, look.actor)
     now = epoch(look.now)
     number = read_change_number(look)
-    lines, low, high = _page(look.session, where, now, after, before)
-    tally = tallies.current(look.session, number, now)
+    keys = [_key_at(look.session, where, place) for place in (after, before)]
+    lines, low, high = page_of(look.session, where, now, *keys)
+    tally = tallies.current(look.session, number, now, {countable(each) for each in saved})
     total = None
     if where.is_narrowed:
         whole = low is None and high is None
@@ -356,42 +524,48 @@ def read_queue(
     return QueuePage(where, number, lines, low, high, total, tally, list_technicians(look.session))
 
 
-def _page(
+def _key_at(session: Session, where: QueueFilter, place: Place | None) -> Key | None:
+    if place is None:
+        return None
+    value, ticket_id = place
+    if value is not None:
+        return value, ticket_id
+    line = find_lines(session, [ticket_id]).get(ticket_id)
+    return None if line is None else where.key_of(line)
+
+
+def page_of(
     session: Session, where: QueueFilter, now: int, after: Key | None, before: Key | None
 ) -> tuple[list[QueueLine], Key | None, Key | None]:
+    """At most PAGE_ROWS lines, and the open ends between which they lie; the first page when nothing is beyond."""
     backwards = before is not None
+    start = before if backwards else after
+    falling = where.descending != backwards
+    value = _sorted_by(where)
     query = lines_query(conditions(where, now))
-    if before is not None:
-        query = query.where(_is_beyond(before, backwards=True)).order_by(
-            QueueRow.due_at.desc(), QueueRow.ticket_id.desc()
-        )
+    if start is not None:
+        query = query.where(_is_beyond(value, start, falling=falling))
+    if falling:
+        query = query.order_by(value.desc(), QueueRow.ticket_id.desc())
     else:
-        if after is not None:
-            query = query.where(_is_beyond(after, backwards=False))
-        query = query.order_by(QueueRow.due_at, QueueRow.ticket_id)
+        query = query.order_by(value, QueueRow.ticket_id)
     found = [QueueLine(*row) for row in session.execute(query.limit(PAGE_ROWS + 1))]
     lines, more = found[:PAGE_ROWS], found[PAGE_ROWS:]
-    beyond = more[0].key if more else None
+    beyond = where.key_of(more[0]) if more else None
     if backwards:
         if len(lines) < PAGE_ROWS:
-            return _page(session, where, now, None, None)
+            return page_of(session, where, now, None, None)
         return lines[::-1], beyond, before
     if after is not None and not lines:
-        return _page(session, where, now, None, None)
+        return page_of(session, where, now, None, None)
     return lines, after, beyond
 
 
-def _is_beyond(key: Key, *, backwards: bool) -> ColumnElement[bool]:
-    due_at, ticket_id = key
-    if backwards:
-        return or_(
-            QueueRow.due_at < due_at,
-            and_(QueueRow.due_at == due_at, QueueRow.ticket_id < ticket_id),
-        )
-    return or_(
-        QueueRow.due_at > due_at,
-        and_(QueueRow.due_at == due_at, QueueRow.ticket_id > ticket_id),
-    )
+def _is_beyond(value: ColumnElement[Any], key: Key, *, falling: bool) -> ColumnElement[bool]:
+    at, ticket_id = key
+    if falling:
+        return or_(value < at, and_(value == at, QueueRow.ticket_id < ticket_id))
+    return or_(value > at, and_(value == at, QueueRow.ticket_id > ticket_id))
 
 
 def lines_query(held: Collection[ColumnElement[bool]]) -> Select[Any]:
@@ -422,10 +596,15 @@ def find_lines(session: Session, ids: Collection[int]) -> dict[int, QueueLine]:
 
 
 def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine]:
-    """The lines that time alone made overdue, or due within the hour, after `since` and up to `now`."""
-    late = and_(QueueRow.due_at >= since, QueueRow.due_at < now)
-    soon = and_(QueueRow.due_at >= since + HOUR, QueueRow.due_at < now + HOUR)
-    found = session.execute(lines_query([or_(late, soon)]).limit(500))
+    """The lines that time alone brought into a view, after `since` and up to `now`."""
+    due, action, moved = QueueRow.due_at, QueueRow.next_action_at, QueueRow.moved_at
+    crossed = or_(
+        and_(due >= since, due < now),
+        and_(due >= since + HOUR, due < now + HOUR),
+        and_(action >= since, action < now),
+        and_(moved >= since - UNMOVED, moved < now - UNMOVED),
+    )
+    found = session.execute(lines_query([crossed]).limit(500))
     return {line.id: line for line in (QueueLine(*row) for row in found)}
 
 
@@ -446,53 +625,87 @@ class TallyKeeper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: tuple[str, Tally, float] | None = None
+        self._wanted: dict[QueueFilter, float] = {}
 
-    def current(self, session: Session, number: int, now: int) -> Tally:
-        """The tally at change `number` and `now`, at most a second old."""
+    def current(
+        self, session: Session, number: int, now: int, wanted: Collection[QueueFilter] = ()
+    ) -> Tally:
+        """The tally at change `number` and `now`, at most a second old; `wanted`: countable filters to count too."""
         store = str(session.get_bind().engine.url)
         with self._lock:
+            self._want(wanted)
             if self._kept is not None and self._kept[0] == store:
                 _, tally, loaded_at = self._kept
                 unchanged = tally.number == number and tally.at <= now < tally.next_crossing
-                if unchanged or monotonic() - loaded_at < TALLY_SECONDS:
+                complete = all(each in tally.further for each in wanted)
+                if (unchanged and complete) or monotonic() - loaded_at < TALLY_SECONDS:
                     return tally
-            tally = read_tally(session, number, now)
+            tally = read_tally(session, number, now, list(self._wanted))
             self._kept = (store, tally, monotonic())
             return tally
+
+    def _want(self, wanted: Collection[QueueFilter]) -> None:
+        at = monotonic()
+        self._wanted.update(dict.fromkeys(wanted, at))
+        if len(self._wanted) > MOST_SAVED:
+            newest = sorted(self._wanted, key=self._wanted.__getitem__, reverse=True)
+            self._wanted = {each: self._wanted[each] for each in newest[:MOST_SAVED]}
+        for each in [each for each, last in self._wanted.items() if at - last > SAVED_SECONDS]:
+            del self._wanted[each]
 
     def forget(self) -> None:
         """Count anew at the next question; for tests that write and count within one second."""
         with self._lock:
             self._kept = None
+            self._wanted.clear()
 
 
 tallies = TallyKeeper()
 
 
-def read_tally(session: Session, number: int, now: int) -> Tally:
-    """Count the open cases per technician, owner and view in one statement."""
-    views = (
+def read_tally(
+    session: Session, number: int, now: int, further: Collection[QueueFilter] = ()
+) -> Tally:
+    """Count the open cases per technician, owner, view and further filter in one statement."""
+    views = [
         QueueView.OVERDUE,
         QueueView.DUE_SOON,
         QueueView.NEXT_BREACH,
         QueueView.WAITING_PARTS,
         QueueView.RETURN_CALLS,
-    )
-    sums = [
-        func.sum(case((and_(*_view_condition(QueueFilter(view), now)), 1), else_=0))
-        for view in views
+        QueueView.FOLLOW_UP,
+        QueueView.NOT_MOVED,
     ]
-    late_next = func.min(case((QueueRow.due_at >= now, QueueRow.due_at)))
-    soon_next = func.min(case((QueueRow.due_at >= now + HOUR, QueueRow.due_at)))
+    filters = [QueueFilter(view) for view in views] + list(further)
+    sums = [func.sum(_one_if(conditions(where, now))) for where in filters]
+    # What time alone will change next, of each kind: the first that comes is when to count again.
+    crossings = [
+        (QueueRow.due_at, now, 0),
+        (QueueRow.due_at, now + HOUR, HOUR),
+        (QueueRow.next_action_at, now, 0),
+        (QueueRow.moved_at, now - UNMOVED, -UNMOVED),
+    ]
+    nexts = [func.min(case((column >= at, column))) for column, at, _ in crossings]
     people = (QueueRow.technician_id, QueueRow.owner_id)
-    found = session.execute(
-        select(*people, func.count(), late_next, soon_next, *sums).group_by(*people)
-    ).all()
-    by_people = {
-        (row[0], row[1]): {QueueView.ALL: int(row[2])}
-        | {view: int(total) for view, total in zip(views, row[5:], strict=True)}
-        for row in found
-    }
-    crossings = [row[3] for row in found if row[3] is not None]
-    crossings += [row[4] - HOUR for row in found if row[4] is not None]
-    return Tally(by_people, number, now, min(crossings, default=NEVER_DUE))
+    found = session.execute(select(*people, func.count(), *nexts, *sums).group_by(*people)).all()
+    by_people: dict[People, dict[QueueView, int]] = {}
+    of_further: dict[QueueFilter, dict[People, int]] = {where: {} for where in further}
+    coming = [NEVER_DUE]
+    for technician, owner, all_, *rest in found:
+        firsts, totals = rest[: len(nexts)], [int(total) for total in rest[len(nexts) :]]
+        by_people[technician, owner] = {
+            QueueView.ALL: int(all_),
+            **dict(zip(views, totals, strict=False)),
+        }
+        for where, total in zip(further, totals[len(views) :], strict=True):
+            of_further[where][technician, owner] = total
+        coming += [
+            first - ahead
+            for first, (_, _, ahead) in zip(firsts, crossings, strict=True)
+            if first is not None
+        ]
+    return Tally(by_people, number, now, min(coming), of_further)
+
+
+def _one_if(held: Collection[ColumnElement[bool]]) -> ColumnElement[int]:
+    return case((and_(*held), 1), else_=0) if held else literal(1)

@@ -4,7 +4,7 @@ Chinese runs give bigrams, Latin ones their words; letters of names and digits o
 `#`, so that any fragment of three finds them. Terms only narrow: what they find is compared in full afterwards.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +23,17 @@ def text_key(title: str, words: str) -> str:
 
 def terms_of(names_key: str, text: str, phone_digits: str) -> list[str]:
     """The terms of a case: of its names (number, company, contact as search keys), its text and its phone."""
-    return sorted(_text_terms(text) | _name_terms(names_key) | _fragments(phone_digits, DIGITS))
+    return sorted(_text_terms(text) | caller_terms(names_key, phone_digits))
+
+
+def caller_terms(names_key: str, phone_digits: str) -> set[str]:
+    """Those of a case's terms that come from its names and its phone."""
+    return _name_terms(names_key) | _fragments(phone_digits, DIGITS)
+
+
+def terms_beside(callers: Set[str], number: str, text: str) -> list[str]:
+    """`terms_of` a case whose company, contact and phone have given `callers`."""
+    return sorted(callers | _text_terms(text) | _name_terms(plain(number)))
 
 
 def _text_terms(text: str) -> set[str]:
@@ -52,7 +62,12 @@ def _name_terms(names_key: str) -> set[str]:
 
 
 def _bigrams(run: str) -> set[str]:
-    return {run[at : at + 2] for at in range(max(1, len(run) - 1))}
+    """Of two characters each, and the last one alone, so that any single one begins a term."""
+    return {run[-1]} | _pairs(run)
+
+
+def _pairs(run: str) -> set[str]:
+    return {run[at : at + 2] for at in range(len(run) - 1)}
 
 
 def _fragments(run: str, mark: str) -> set[str]:
@@ -93,7 +108,7 @@ def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
     in_names: set[str] = set()
     for run in runs:
         if CHINESE.search(run):
-            found = _bigrams(run) if len(run) > 1 else {f"{run}*"}
+            found = _pairs(run) if len(run) > 1 else {f"{run}*"}
             in_text |= found
             in_names |= found
             continue

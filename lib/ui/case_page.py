@@ -37,8 +37,8 @@ WORDS_OF_FIELDS = (
 Fact = tuple[str, str]
 
 
-def show_head(ticket: TicketDetail) -> None:
-    """Number, company and fault in one line, then the marks."""
+def show_head(ticket: TicketDetail, others: list[str]) -> None:
+    """Number, company and fault in one line, then the marks; `others` have the case open too."""
     title = " · ".join(filter(None, (ticket.company, code_label(ticket.fault))))
     st.html(f'<h1 class="desk-case-title">{escape(ticket.number)}<span>{escape(title)}</span></h1>')
     marks = [
@@ -50,6 +50,8 @@ def show_head(ticket: TicketDetail) -> None:
         marks.append(chips.Chip("status", label("ticket.cycle", cycle=ticket.cycle)))
     if ticket.source:
         marks.append(chips.Chip("status", label("ticket.imported", source=ticket.source)))
+    if others:
+        marks.append(chips.Chip("open", label("ticket.open_by", names="、".join(others))))
     chips.show(marks)
 
 

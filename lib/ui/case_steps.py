@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from db.codes import FaultCode, Priority, Role, WaitingFor
+from db.codes import FaultCode, Priority, Role, TicketStatus, WaitingFor
 from lib.customers.queries import list_contacts, list_sites
 from lib.items.queries import list_items
 from lib.people.queries import list_holders
@@ -18,12 +18,17 @@ from lib.shared.work import Actor
 from lib.tickets import actions
 from lib.tickets.queries import TicketDetail
 from lib.tickets.steps import Step
-from lib.ui import doors, menu
+from lib.ui import case_collision, doors, menu
 from lib.ui.call_form import Received, start_with
+from lib.ui.case_collision import Clash
 from lib.ui.labels import code_label, label
 
 SCREEN = "tickets.detail"
 OPEN = f"{SCREEN}.step"
+SHOWN = f"{SCREEN}.shown"
+"""What the last run showed of which case, for the one who comes second."""
+
+COLLIDED = f"{SCREEN}.collided"
 ICONS = {
     Step.TAKE: ":material/front_hand:",
     Step.LOG_CONTACT: ":material/call:",
@@ -53,6 +58,8 @@ ELSEWHERE = {Step.SCHEDULE: "visits_schedule", Step.RETURN_CALL: "feedback_retur
 def show(ticket: TicketDetail, actor: Actor, now: datetime) -> None:
     """The buttons, the usual next step first, and the open form if there is one."""
     opened = _opened(ticket)
+    _show_collision(ticket)
+    st.session_state[SHOWN] = {"ticket": ticket.id, "values": case_collision.values_of(ticket)}
     with st.container(
         horizontal=True, gap="xsmall", vertical_alignment="center", key="tickets_detail_steps"
     ):
@@ -102,8 +109,18 @@ def _form_name(ticket_id: int, step: Step) -> str:
 
 def _do_at_once(step: Step, ticket_id: int, version: int, key: str) -> None:
     doors.submit(AT_ONCE[step], key=key, ticket_id=ticket_id, version=version)
-    if doors.REFUSAL not in st.session_state:
+    refusal = st.session_state.get(doors.REFUSAL)
+    if refusal is None:
         doors.say(f"step.{step}.done")
+    elif refusal.key == "changed_meanwhile":
+        st.session_state[COLLIDED] = st.session_state.get(SHOWN)
+
+
+def _show_collision(ticket: TicketDetail) -> None:
+    """After a button that was pressed on an older state: what has changed; pressed again it is for what is shown."""
+    told = st.session_state.pop(COLLIDED, None)
+    if told is not None and told["ticket"] == ticket.id:
+        case_collision.show(case_collision.clashes_of(told["values"], ticket, {}))
 
 
 def _open(step: Step, ticket_id: int, version: int, key: str) -> None:
@@ -126,13 +143,17 @@ def _key(form: str, field: str) -> str:
 def _form(ticket: TicketDetail, step: Step, now: datetime) -> None:
     form = doors.form_key(_form_name(ticket.id, step))
     with st.container(border=True, key="tickets_detail_form"):
-        st.session_state[OPEN].setdefault("seen", _changeable(ticket))
+        told = st.session_state[OPEN]
+        told.setdefault("seen", _changeable(ticket))
+        told.setdefault("values", case_collision.values_of(ticket))
+        clashes: list[Clash] = told.get("clashes", [])
+        case_collision.show(clashes)
         FIELDS[step](ticket, form, now)
         if step not in ticket.steps:
             st.caption(label("step.not_any_more"))
         with st.container(horizontal=True):
             st.button(
-                label(f"step.{step}.save"),
+                label("clash.save_mine" if clashes else f"step.{step}.save"),
                 type="primary",
                 key=_key(form, "save"),
                 shortcut="Ctrl+Enter",
@@ -140,6 +161,14 @@ def _form(ticket: TicketDetail, step: Step, now: datetime) -> None:
                 on_click=_save,
                 args=(step, ticket.id, form),
             )
+            for clash in clashes:
+                if clash.collides and clash.field in told["seen"]:
+                    st.button(
+                        label("clash.take_theirs", field=label(f"ticket.field.{clash.field}")),
+                        key=_key(form, f"theirs.{clash.field}"),
+                        on_click=_take_theirs,
+                        args=(form, clash.field),
+                    )
             st.button(label("step.close"), type="tertiary", key=_key(form, "close"), on_click=close)
 
 
@@ -165,10 +194,51 @@ def _save(step: Step, ticket_id: int, form: str) -> None:
 
 
 def adopt_version(ticket: TicketDetail) -> None:
-    """After a collision the open form goes on from the version that is on the screen now."""
+    """After a collision the open form goes on from the state that is on the screen now.
+
+    What was typed stays, with both values beside it; a field that was left alone follows the case.
+    """
     told = st.session_state.get(OPEN)
-    if isinstance(told, dict) and told["ticket"] == ticket.id and told["version"] is None:
-        told["version"] = ticket.version
+    if not isinstance(told, dict) or told["ticket"] != ticket.id or told["version"] is not None:
+        return
+    told["version"] = ticket.version
+    form = doors.form_key(_form_name(ticket.id, told["step"]))
+    told["clashes"] = case_collision.clashes_of(told["values"], ticket, _meant(told, form))
+    told["values"] = case_collision.values_of(ticket)
+    now, seen = _changeable(ticket), told["seen"]
+    if told["step"] is Step.CHANGE:
+        for field, value in now.items():
+            if _value(form, field, None) == seen[field]:
+                st.session_state[_key(form, field)] = value
+    told["seen"] = now
+
+
+def _meant(told: dict[str, Any], form: str) -> dict[str, Any]:
+    """What the open form is about to set, as `case_collision` compares it."""
+    names: dict[str, dict[int, str]] = told.get("names", {})
+    match told["step"]:
+        case Step.CHANGE:
+            return {
+                field: names.get(field, {}).get(value, value)
+                for field, value in _typed(told, form).items()
+                if value is not None
+            }
+        case Step.ASSIGN:
+            chosen = _value(form, "technician", None)
+            return {} if chosen is None else {"technician": names.get("technician", {}).get(chosen)}
+        case Step.START_WAITING:
+            return {"status": (TicketStatus.WAITING, _value(form, "waiting_for", None))}
+        case Step.COMPLETE:
+            return {"status": (TicketStatus.COMPLETED, None)}
+        case Step.CANCEL:
+            return {"status": (TicketStatus.CANCELLED, None)}
+    return {}
+
+
+def _take_theirs(form: str, field: str) -> None:
+    told = st.session_state[OPEN]
+    st.session_state[_key(form, field)] = told["seen"][field]
+    told["clashes"] = [clash for clash in told["clashes"] if clash.field != field]
 
 
 def _words(form: str, key: str) -> None:
@@ -215,6 +285,7 @@ def _contact_arguments(form: str) -> dict[str, Any]:
 def _assign_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
     names = {row.id: row.name for row in doors.read(list_holders, role=Role.TECHNICIAN)}
     options = list(names)
+    st.session_state[OPEN]["names"] = {"technician": names}
     st.selectbox(
         label("ticket.technician"),
         options,
@@ -249,6 +320,7 @@ def _change_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
         row.id: " · ".join(filter(None, (row.name, row.site_name, row.room)))
         for row in doors.read(list_items, customer_id=customer)
     }
+    st.session_state[OPEN]["names"] = {"contact_id": contacts, "site_id": sites, "item_id": items}
     contact, site, item = st.columns(3, gap="small")
     now_chosen = _changeable(ticket)
     for place, field, names in (
@@ -291,7 +363,11 @@ def _changeable(ticket: TicketDetail) -> dict[str, Any]:
 
 def _change_arguments(form: str) -> dict[str, Any]:
     """Only what was changed in the form: a colleague's newer value in another field stays."""
-    seen: dict[str, Any] = st.session_state[OPEN].get("seen", {})
+    return _typed(st.session_state[OPEN], form)
+
+
+def _typed(told: dict[str, Any], form: str) -> dict[str, Any]:
+    seen: dict[str, Any] = told.get("seen", {})
     typed = {field: _value(form, field, None) for field in seen}
     return {field: value for field, value in typed.items() if value != seen[field]}
 

@@ -17,12 +17,20 @@ _refresher = st.components.v2.component(
 )
 
 
-def refresh_on_change(key: str, tickets: Collection[int] | None = None) -> None:
+def refresh_on_change(
+    key: str,
+    tickets: Collection[int] | None = None,
+    *,
+    opened: int | None = None,
+    person: tuple[int, str] | None = None,
+) -> list[str]:
     """Run the page, or the fragment it is called in, once more when one of `tickets` (None: any case) changes.
 
     0 among `tickets` stands for what is no case: people, settings, stock.
     Call it before the page reads what it shows, so that a change in between is not missed; with a key of the form
     "room.screen". An open page costs nothing while nobody changes anything.
+
+    `opened`: the case that `person` (id and name) looks at here; answers who else has it open.
     """
     number = doors.read(read_change_number)
     remembered = f"live.{key}.token"
@@ -31,6 +39,8 @@ def refresh_on_change(key: str, tickets: Collection[int] | None = None) -> None:
         session_id=doors.session_row() or 0,
         tickets=tickets,
         number=number,
+        opened=opened,
+        person=person,
     )
     st.session_state[remembered] = view.token
     _refresher(
@@ -38,3 +48,4 @@ def refresh_on_change(key: str, tickets: Collection[int] | None = None) -> None:
         data={"token": view.token, "number": number, "stream": "/desk/live"},
         on_changed_change=lambda: None,
     )
+    return view.others.get(opened, []) if opened is not None else []

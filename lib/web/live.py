@@ -261,6 +261,7 @@ class Listener:
             self._crossed_at = now
             return
         self._end_dead(streams)
+        self._board.tell_viewers()
         bells = self._board.bells()
         if bells:
             with database.ReadSession() as session:
@@ -270,7 +271,7 @@ class Listener:
         number = self._number or 0
         quiet = self._quiet is not None and self._quiet[0] == number and now <= self._quiet[1]
         with database.ReadSession() as session:
-            tally = tallies.current(session, number, now)
+            tally = tallies.current(session, number, now, self._board.saved_lists())
             lines = {} if quiet else find_crossing(session, self._crossed_at, now)
         self._crossed_at = now
         self._quiet = (number, tally.next_crossing) if tally.number == number else None

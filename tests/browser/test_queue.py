@@ -315,13 +315,15 @@ def test_filters_live_in_the_address_as_codes_and_survive_the_language(windows: 
     page.get_by_label("状态").select_option("new")
     page.wait_for_url("**/tickets_queue?status=new")
     expect(page.locator(".total")).to_have_text("共 2 件")
-    page.get_by_label("单号、公司、联系人、电话").fill("yunshan 李娜")
+    page.get_by_label("单号、公司、联系人、电话、描述").fill("yunshan 李娜")
     expect(page.locator(".total")).to_have_text("共 1 件")
     settle(page)
     assert page.url.endswith("/tickets_queue?status=new"), "names and phones stay out of addresses"
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("columnheader", name="Time left")).to_be_visible()
-    expect(page.get_by_label("Number, company, contact, phone")).to_have_value("yunshan 李娜")
+    expect(page.get_by_label("Number, company, contact, phone, words")).to_have_value(
+        "yunshan 李娜"
+    )
     assert "status=new" in page.url
     assert order(page) == [wanted]
     page.reload()

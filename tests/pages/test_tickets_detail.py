@@ -1,7 +1,9 @@
 """The page of a case: who sees what, which steps are offered, and what happens when two people save."""
 
+import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -156,6 +158,79 @@ def test_the_second_of_two_is_told_who_changed_what_and_keeps_what_was_typed(
     at.button(key=key(at, "change", ticket, "save")).click().run()
     assert not at.error
     assert (stored(ticket).words, stored(ticket).priority) == ("主管的话", Priority.P1)
+
+
+def change_beside(ticket: int, actor: Actor, **facts: Any) -> None:
+    """A colleague saves the case in between."""
+    action = facts.pop("action", actions.change_ticket)
+    version = stored(ticket).version
+    perform(action, actor=actor, now=clock.now(), ticket_id=ticket, version=version, **facts)
+
+
+def test_a_stale_save_is_refused_with_both_values_and_can_be_saved_again(
+    ticket: int, cast: Cast
+) -> None:
+    at = press(open_page(cast.supervisor, ticket), "change", ticket)
+    at.selectbox(key=key(at, "change", ticket, "priority")).set_value(Priority.P4)
+    at.text_area(key=key(at, "change", ticket, "words")).set_value("主管的话").run()
+    change_beside(
+        ticket, cast.hotline, priority=Priority.P1, fault=FaultCode.MOTOR_DEAD, words="客服的话"
+    )
+    at.button(key=key(at, "change", ticket, "save")).click().run()
+    table = clash_of(at)
+    assert table["优先级"] == ["P3 普通", "P1 紧急", "P4 低"]
+    assert table["描述"] == ["夜里有响声", "客服的话", "主管的话"]
+    assert table["故障"][2] == "不更改"
+    assert stored(ticket).words == "客服的话"
+    at.button(key=key(at, "change", ticket, "theirs.priority")).click().run()
+    assert at.selectbox(key=key(at, "change", ticket, "priority")).value is Priority.P1
+    assert "优先级" not in clash_of(at)
+    at.button(key=key(at, "change", ticket, "save")).click().run()
+    assert not at.error
+    assert clash_of(at) == {}
+    after = stored(ticket)
+    assert (after.words, after.priority) == ("主管的话", Priority.P1)
+    assert after.fault is FaultCode.MOTOR_DEAD, "a field that was left alone keeps the other value"
+
+
+def test_a_technician_named_by_two_is_shown_with_both_names(ticket: int, cast: Cast) -> None:
+    at = press(open_page(cast.dispatcher, ticket), "assign", ticket)
+    at.selectbox(key=key(at, "assign", ticket, "technician")).set_value(
+        cast.technician.person_id
+    ).run()
+    change_beside(
+        ticket,
+        cast.supervisor,
+        action=actions.assign_technician,
+        technician_id=cast.second_technician.person_id,
+    )
+    at.button(key=key(at, "assign", ticket, "save")).click().run()
+    table = clash_of(at)
+    assert table["技术人员"] == ["—", "刘洋", "陈刚"]
+    assert table["状态"][:2] == ["新建", "已派工"]
+    at.button(key=key(at, "assign", ticket, "save")).click().run()
+    assert not at.error
+    assert stored(ticket).technician_id == cast.technician.person_id
+
+
+def test_a_button_pressed_on_an_older_state_shows_what_has_changed(ticket: int, cast: Cast) -> None:
+    at = open_page(cast.supervisor, ticket)
+    change_beside(ticket, cast.hotline, priority=Priority.P1)
+    press(at, "take", ticket)
+    assert at.error
+    assert clash_of(at)["优先级"][:2] == ["P3 普通", "P1 紧急"]
+    press(at, "take", ticket)
+    assert not at.error
+    assert stored(ticket).owner_id == cast.supervisor.person_id
+
+
+def clash_of(at: AppTest) -> dict[str, list[str]]:
+    """The table of both values: field to before, theirs and mine."""
+    rows = re.findall(
+        r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td><td class=".*?">(.*?)</td></tr>',
+        shown(at),
+    )
+    return {field: [re.sub("<.*?>", "", cell) for cell in cells] for field, *cells in rows}
 
 
 def test_words_stay_readable_when_a_step_is_no_longer_possible(ticket: int, cast: Cast) -> None:

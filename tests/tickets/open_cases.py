@@ -30,6 +30,7 @@ def write_open_case(session: Session, now: datetime, number: int, **facts: Any) 
         "owner_id": None,
         "customer_name": "春晖酒店有限公司",
         "contact_name": "李娜",
+        "moved_at": epoch(now),
         **facts,
     }
     ticket = Ticket(

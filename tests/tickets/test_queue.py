@@ -5,16 +5,22 @@ from datetime import datetime, timedelta
 import pytest
 
 from db import session as database
-from db.codes import TicketStatus, WaitingFor
+from db.codes import CoverageState, FaultCode, Priority, TicketStatus, WaitingFor
 from lib.shared.calendar import epoch
 from lib.shared.work import look
 from lib.tickets.queue import (
+    NOBODY,
     PAGE_ROWS,
     SENT_FIELDS,
+    UNMOVED,
     QueueFilter,
+    QueueLine,
     QueueView,
+    Sort,
+    count_lines,
     find_crossing,
     read_queue,
+    seen_by,
     sent,
     tallies,
 )
@@ -42,21 +48,24 @@ def test_pages_follow_each_other_without_gap_or_double_in_both_directions(
     with database.writing() as session:
         ids = [write_open_case(session, now, n, due_in=600 * (n // 3)) for n in range(1, 121)]
 
+    def place_of(line: QueueLine) -> tuple[int, int]:
+        return line.due_at, line.id
+
     def page(**place: tuple[int, int] | None):  # type: ignore[no-untyped-def]
         return look(read_queue, actor=cast.hotline, now=now, where=QueueFilter(), **place)
 
     first = page()
-    second = page(after=first.lines[-1].key)
-    third = page(after=second.lines[-1].key)
+    second = page(after=place_of(first.lines[-1]))
+    third = page(after=place_of(second.lines[-1]))
     seen = [line.id for part in (first, second, third) for line in part.lines]
     assert seen == ids
     assert [len(part.lines) for part in (first, second, third)] == [PAGE_ROWS, PAGE_ROWS, 20]
     assert first.low is None
     assert third.high is None
-    back = page(before=third.lines[0].key)
+    back = page(before=place_of(third.lines[0]))
     assert [line.id for line in back.lines] == [line.id for line in second.lines]
-    assert page(before=second.lines[0].key).lines == first.lines
-    assert page(after=third.lines[-1].key).lines == first.lines
+    assert page(before=place_of(second.lines[0])).lines == first.lines
+    assert page(after=place_of(third.lines[-1])).lines == first.lines
 
 
 def test_counts_tell_what_each_view_lists(cast: Cast, now: datetime) -> None:
@@ -72,6 +81,8 @@ def test_counts_tell_what_each_view_lists(cast: Cast, now: datetime) -> None:
             paused=True,
             status=TicketStatus.WAITING,
             waiting_for=WaitingFor.PARTS,
+            next_action_at=epoch(now) - 1,
+            moved_at=epoch(now) - UNMOVED - 1,
         )
         write_open_case(
             session, now, 4, status=TicketStatus.COMPLETED, return_call_open=True, due_in=80_000
@@ -92,6 +103,8 @@ def test_counts_tell_what_each_view_lists(cast: Cast, now: datetime) -> None:
         "all": 4,
         "overdue": 1,
         "due_soon": 1,
+        "follow_up": 1,
+        "not_moved": 1,
     }
 
 
@@ -104,6 +117,69 @@ def test_counts_are_made_once_a_second_for_all_sessions_and_when_the_hour_asks(
     again = look(read_queue, actor=cast.supervisor, now=now, where=QueueFilter()).tally
     assert again is first
     assert first.next_crossing == epoch(now) + 10
+
+
+def test_saved_lists_are_counted_with_the_views_for_whoever_looks(
+    cast: Cast, now: datetime
+) -> None:
+    saved = [
+        QueueFilter(priority=Priority.P1),
+        QueueFilter(priority=Priority.P1, view=QueueView.MINE),
+        QueueFilter(view=QueueView.UNASSIGNED, status=TicketStatus.NEW),
+        QueueFilter(view=QueueView.OVERDUE, technician=cast.technician.person_id),
+        QueueFilter(technician=NOBODY, sort=Sort.COMPANY),
+    ]
+    with database.writing() as session:
+        for number in range(1, 61):
+            write_open_case(
+                session,
+                now,
+                number,
+                due_in=(number % 5 - 2) * 600,
+                priority=list(Priority)[number % 4],
+                status=TicketStatus.NEW if number % 3 else TicketStatus.ASSIGNED,
+                technician_id=cast.technician.person_id if number % 2 else None,
+                owner_id=cast.hotline.person_id if number % 7 else None,
+            )
+    for actor in (cast.hotline, cast.supervisor, cast.technician):
+        page = look(read_queue, actor=actor, now=now, where=QueueFilter(), saved=saved)
+        for where in saved:
+            counted = look(count_lines, actor=actor, now=now, where=where)
+            assert page.tally.count_of(seen_by(where, actor)) == counted, (actor.name, where)
+
+
+def test_a_list_is_sorted_by_any_column_both_ways_page_by_page(cast: Cast, now: datetime) -> None:
+    names = ["b", "a", "Z", "中", "文", "é", "𠀀", "\uffee", ""]
+    with database.writing() as session:
+        for number in range(1, 121):
+            write_open_case(
+                session,
+                now,
+                number,
+                due_in=600 * (number % 7),
+                priority=list(Priority)[number % 4],
+                fault=list(FaultCode)[number % 3],
+                coverage=list(CoverageState)[number % 2],
+                customer_name=names[number % 9],
+                contact_name=names[number % 5],
+                technician_name=names[number % 4],
+            )
+    for sort in Sort:
+        for descending in (False, True):
+            where = QueueFilter(sort=sort, descending=descending)
+            pages, after = [], None
+            for _ in range(3):
+                page = look(read_queue, actor=cast.hotline, now=now, where=where, after=after)
+                pages.append(page.lines)
+                key = where.key_of(page.lines[-1])
+                after = (key[0] if isinstance(key[0], int) else None), key[1]
+            lines = [line for part in pages for line in part]
+            assert len({line.id for line in lines}) == 120
+            assert lines == sorted(lines, key=where.key_of, reverse=descending), sort
+            first = where.key_of(pages[2][0])
+            before = (first[0] if isinstance(first[0], int) else None), first[1]
+            back = look(read_queue, actor=cast.hotline, now=now, where=where, before=before)
+            assert back.lines == pages[1], sort
 
 
 def test_a_technician_sees_the_own_cases_only(cast: Cast, now: datetime) -> None:
@@ -184,11 +260,15 @@ def test_time_alone_brings_a_case_over_the_line(cast: Cast, now: datetime) -> No
         late = write_open_case(session, now, 1, due_in=1)
         soon = write_open_case(session, now, 2, due_in=3602)
         write_open_case(session, now, 3, due_in=9000)
+        followed = write_open_case(session, now, 4, due_in=None, next_action_at=epoch(now) + 7)
+        unmoved = write_open_case(session, now, 5, due_in=None, moved_at=epoch(now) + 9 - UNMOVED)
     start = epoch(now)
     with database.ReadSession() as session:
         assert set(find_crossing(session, start, start + 1)) == set()
         assert set(find_crossing(session, start + 1, start + 2)) == {late}
         assert set(find_crossing(session, start + 2, start + 3)) == {soon}
+        assert set(find_crossing(session, start + 7, start + 8)) == {followed}
+        assert set(find_crossing(session, start + 9, start + 10)) == {unmoved}
     where = QueueFilter(view=QueueView.OVERDUE)
     later = look(read_queue, actor=cast.hotline, now=now + timedelta(seconds=2), where=where)
     assert [line.id for line in later.lines] == [late]

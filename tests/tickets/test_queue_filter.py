@@ -12,15 +12,20 @@ from db.codes import CoverageState, FaultCode, Priority, TicketStatus, WaitingFo
 from lib.shared.calendar import epoch
 from lib.tickets.queue import (
     NOBODY,
-    OPEN_STATUSES,
+    UNMOVED,
+    Key,
     QueueFilter,
+    QueueLine,
     QueueView,
+    Sort,
     conditions,
     find_lines,
     lines_query,
     matches,
+    page_of,
     searchable,
 )
+from lib.tickets.rules import OPEN_STATUSES
 from tests.cast import hire_cast
 from tests.tickets.open_cases import write_open_case
 
@@ -29,7 +34,9 @@ COMPANIES = [
 ]  # fmt: skip
 CONTACTS = ["李娜", "单雄", "O'Neil", ""]
 PHONES = ["13812345678", "02168888888x801", "4000112233", ""]
+WORDS = ["客厅窗帘 100% 打不开", "motor_noise", ""]
 TYPED = [
+    "窗帘", "100%", "motor_", "打不开 5678",
     *COMPANIES, *CONTACTS, *PHONES, "%", "_", "\\", "|", "é", "ß", "00001", "cc-2026", "酒店", "a", "chjd",
     "ln", "shan", "chunhui jiudian", "ln 5678", "138 1234 5678", "1234", "x801", "５６７８", "酒店　李",
     "a b c d e f g h",
@@ -60,6 +67,10 @@ def store(module_database: str) -> tuple[int, list[int]]:
                 customer_name=chance.choice(COMPANIES),
                 contact_name=chance.choice(CONTACTS),
                 phone_digits=chance.choice(PHONES),
+                words=chance.choice(WORDS),
+                customer_id=chance.choice([None, 1, 2]),
+                next_action_at=chance.choice([None, epoch(now), epoch(now) - 1, epoch(now) + 1]),
+                moved_at=epoch(now) - UNMOVED + chance.choice([-1, 0, 1, UNMOVED]),
                 return_call_open=status is TicketStatus.COMPLETED,
                 due_in=chance.choice([None, -1, 0, 1, 3599, 3600, 3601, -86400, 86400]),
             )
@@ -81,6 +92,7 @@ def test_a_row_is_in_the_list_exactly_when_it_matches(
         technician=data.draw(st.sampled_from([None, None, NOBODY, *people])),
         text=searchable(data.draw(st.one_of(st.just(""), piece, st.text(max_size=3)))),
         person_id=data.draw(persons),
+        customer_id=data.draw(st.sampled_from([None, None, 1, 3])),
         only_of=data.draw(persons),
         by_phone=data.draw(st.booleans()),
     )
@@ -90,3 +102,30 @@ def test_a_row_is_in_the_list_exactly_when_it_matches(
         every = find_lines(session, range(1, 161))
     assert len(every) == 160
     assert listed == {line.id for line in every.values() if matches(where, line, moment)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_lies_beyond_a_place_is_the_same_for_a_row_and_for_the_store(
+    store: tuple[int, list[int]], data: st.DataObject
+) -> None:
+    where = QueueFilter(
+        sort=data.draw(st.sampled_from(list(Sort))), descending=data.draw(st.booleans())
+    )
+    with database.ReadSession() as session:
+        every = find_lines(session, range(1, 161))
+        place: Key = where.key_of(every[data.draw(st.integers(1, 160))])
+        backwards = data.draw(st.booleans())
+        sides = (None, place) if backwards else (place, None)
+        lines, low, high = page_of(session, where, store[0], *sides)
+
+    def held(line: QueueLine) -> bool:
+        key = where.key_of(line)
+        above = low is None or where.is_beyond(key, low)
+        return above and (high is None or where.is_beyond(high, key))
+
+    assert [line.id for line in lines] == [
+        line.id
+        for line in sorted(every.values(), key=where.key_of, reverse=where.descending)
+        if held(line)
+    ]

@@ -1,4 +1,5 @@
 // The open queue: rows that tick and change in place. The server sends codes and patches, never reruns.
+import { Lists } from "./queue_lists.js";
 import { Selection } from "./queue_selection.js";
 import { Stream, afterRandom } from "./stream.js";
 
@@ -14,6 +15,7 @@ const MARKS = {
   ok: "M8 1.5a6.5 6.5 0 1 0 .01 0M8 4.5V8l2.5 2",
   paused: "M5 2.5v11M11 2.5v11",
   none: "",
+  eye: "M1 8s2.6-4.5 7-4.5S15 8 15 8s-2.6 4.5-7 4.5S1 8 1 8M8 6.2a1.8 1.8 0 1 0 .01 0",
   search: "M7 2a5 5 0 1 0 .01 0M10.7 10.7 14.5 14.5",
 };
 
@@ -70,6 +72,19 @@ function drawing(name) {
   svg.append(path);
   return svg;
 }
+
+/** Texts by their characters' numbers, as both stores compare them. */
+function byCharacters(one, other) {
+  const left = Array.from(one);
+  const right = Array.from(other);
+  for (let at = 0; at < left.length && at < right.length; at += 1) {
+    const apart = left[at].codePointAt(0) - right[at].codePointAt(0);
+    if (apart) return apart;
+  }
+  return left.length - right.length;
+}
+
+const NARROWING = ["status", "priority", "technician", "customer", "from", "until", "q"];
 
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -151,6 +166,13 @@ class Queue {
     this.heading = element("h1", { className: "hidden-words" });
     this.buildTools();
     this.views = element("div", { className: "views", role: "group" });
+    this.lists = new Lists({
+      say: (key, values) => this.say(key, values),
+      open: (where) => this.ask({ ...this.nothing(), ...where }),
+      change: (told) => this.request({ saved: told }),
+      say_status: (text) => write(this.said, text),
+    });
+    this.strip = element("div", { className: "strip" }, this.views, this.lists.button, this.lists.panel);
     this.selection = new Selection({
       say: (key, values) => this.say(key, values),
       give: (verb, values, cases) => this.command(verb, values, cases),
@@ -166,7 +188,7 @@ class Queue {
     this.buildFoot();
     this.box.before(sheet);
     const { bar, results } = this.selection;
-    this.box.append(this.heading, this.tools, this.views, this.frame, bar, results, this.foot);
+    this.box.append(this.heading, this.tools, this.strip, this.frame, bar, results, this.foot);
     this.surroundings = new ResizeObserver(() => this.fit());
     this.surroundings.observe(document.body);
     this.surroundings.observe(this.tools);
@@ -183,15 +205,23 @@ class Queue {
       if (event.key === "ArrowDown") this.focusFirst(event);
     });
     this.chosen = {};
-    for (const name of ["status", "priority", "technician"]) {
+    for (const name of ["scope", "status", "priority", "technician"]) {
       const select = element("select", {});
       select.addEventListener("change", () => this.ask({ [name]: select.value }));
       this.chosen[name] = select;
     }
+    this.days = {};
+    for (const name of ["from", "until"]) {
+      const day = element("input", { type: "date" });
+      day.addEventListener("change", () => this.ask({ [name]: day.value }));
+      this.days[name] = day;
+    }
+    this.customer = element("button", { className: "plain customer", type: "button" });
+    this.customer.addEventListener("click", () => this.ask({ customer: "" }));
     this.clear = element("button", { className: "plain", type: "button" });
     this.clear.addEventListener("click", () => {
       this.search.value = "";
-      this.ask({ status: "", priority: "", technician: "", q: "" });
+      this.ask(this.nothing());
     });
     this.fresh = element("button", { className: "new", type: "button" });
     this.fresh.addEventListener("click", () => this.leave({ open: "new" }));
@@ -201,6 +231,8 @@ class Queue {
       { className: "tools", role: "search" },
       search,
       ...Object.values(this.chosen),
+      ...Object.values(this.days),
+      this.customer,
       this.clear,
       this.fresh,
     );
@@ -209,6 +241,15 @@ class Queue {
   buildTable(columns) {
     this.columns = columns;
     this.heads = columns.map((name) => element("th", { scope: "col", className: name }));
+    this.sorters = new Map();
+    this.heads.forEach((head, index) => {
+      const name = columns[index];
+      if (name === "select") return;
+      const button = element("button", { type: "button" });
+      button.addEventListener("click", () => this.sortBy(name));
+      this.sorters.set(name, button);
+      head.append(button);
+    });
     this.every = element("input", { type: "checkbox" });
     this.every.addEventListener("change", () => this.chooseEvery());
     if (columns[0] === "select") this.heads[0].append(this.every);
@@ -266,7 +307,9 @@ class Queue {
     this.newest = Math.max(data.number, sameView ? this.newest : 0);
     this.extra = 0;
     this.unseen = 0;
+    this.stale = false;
     this.bar.hidden = true;
+    this.viewers = data.viewers;
     if (!sameView) {
       this.gone.clear();
       for (const row of this.rows.values()) row.number = 0;
@@ -274,6 +317,7 @@ class Queue {
     this.showWords();
     this.showTools();
     this.selection.offer(data);
+    this.lists.offer(data);
     this.showCounts(data.counts);
     this.replaceRows();
     const waiting = this.later.filter((message) => message.generation >= this.generation);
@@ -294,7 +338,8 @@ class Queue {
     write(this.caption, this.say("queue.caption"));
     this.every.setAttribute("aria-label", this.say("queue.choose_page"));
     this.heads.forEach((head, index) => {
-      if (this.columns[index] !== "select") write(head, this.say(`queue.column.${this.columns[index]}`));
+      const name = this.columns[index];
+      if (name !== "select") write(this.sorters.get(name), this.say(`queue.column.${name}`));
     });
     const what = this.say(this.data.by_phone ? "queue.search" : "queue.search_masked");
     this.search.placeholder = what;
@@ -316,16 +361,26 @@ class Queue {
 
   showTools() {
     const { where, technicians, statuses, priorities } = this.data;
-    const fill = (name, options) => {
+    const fill = (name, options, whole = false) => {
       const select = this.chosen[name];
-      const first = [["", this.say(`queue.any.${name}`)]];
+      const first = whole ? [] : [["", this.say(`queue.any.${name}`)]];
       select.replaceChildren(
         ...first.concat(options).map(([value, text]) => element("option", { value, textContent: text })),
       );
       select.value = where[name] ?? "";
-      select.classList.toggle("chosen", select.value !== "");
+      select.classList.toggle("chosen", select.value !== "" && select.value !== "open");
       select.setAttribute("aria-label", this.say(`queue.column.${name}`));
     };
+    fill("scope", ["open", "closed", "all"].map((code) => [code, this.say(`queue.scope.${code}`)]), true);
+    for (const [name, day] of Object.entries(this.days)) {
+      day.hidden = where.scope === "open";
+      if (this.root.activeElement !== day) day.value = where[name] ?? "";
+      day.setAttribute("aria-label", this.say(`queue.${name}`));
+      day.title = this.say(`queue.${name}`);
+    }
+    this.customer.hidden = !where.customer;
+    write(this.customer, this.say("queue.one_customer"));
+    this.showSort();
     fill("status", statuses.map((code) => [code, this.statusText(code)]));
     fill("priority", priorities.map((code) => [code, this.say(`priority.${code}`)]));
     fill(
@@ -334,7 +389,7 @@ class Queue {
     );
     const typing = this.root.activeElement === this.search;
     if (!typing && this.search.value !== (where.q ?? "")) this.search.value = where.q ?? "";
-    this.clear.hidden = !["status", "priority", "technician", "q"].some((name) => where[name]);
+    this.clear.hidden = where.scope === "open" && !NARROWING.some((name) => where[name]);
     this.fresh.hidden = !this.data.may_enter;
   }
 
@@ -362,7 +417,8 @@ class Queue {
     for (const [name, button] of this.chips) {
       write(button.firstChild, this.say(`queue.view.${name}`));
       write(button.lastChild, String(counts[name] ?? 0));
-      button.setAttribute("aria-pressed", String(name === this.data.where.view));
+      const chosen = name === this.data.where.view && this.data.where.scope === "open";
+      button.setAttribute("aria-pressed", String(chosen));
       button.classList.toggle("none", !counts[name]);
     }
     this.showFoot();
@@ -370,13 +426,15 @@ class Queue {
 
   showFoot() {
     const { where, page, total } = this.data;
-    const narrowed = ["status", "priority", "technician", "q"].some((name) => where[name]);
+    const narrowed = where.scope !== "open" || NARROWING.some((name) => where[name]);
     const count = narrowed ? total : this.counts[where.view];
-    write(this.total, this.say("queue.total", { count: count ?? this.rows.size }));
-    this.steps.first.disabled = !page.previous;
+    const many = { count: count ?? this.rows.size };
+    write(this.total, this.say(count === null ? "queue.total_page" : "queue.total", many));
+    if (this.data.cut_short) write(this.total, this.say("queue.cut_short", { most: this.data.cut_short }));
+    this.steps.first.disabled = !page.previous && !page.further;
     this.steps.previous.disabled = !page.previous;
     this.steps.next.disabled = !page.next;
-    this.pages.hidden = !page.previous && !page.next;
+    this.pages.hidden = !page.previous && !page.next && !page.further;
   }
 
   /** Rows and departures newer than the data have come by the stream already and stay. */
@@ -384,6 +442,7 @@ class Queue {
     const { rows, number } = this.data;
     const sent = new Set();
     for (const [id, at] of this.gone) if (at <= number) this.gone.delete(id);
+    this.places = new Map(rows.map((values, place) => [values[0], place]));
     for (const values of rows) {
       const facts = this.read(values);
       sent.add(facts.id);
@@ -431,7 +490,8 @@ class Queue {
       cells[name] = element("td", { className: name });
       node.append(cells[name]);
     }
-    cells.number.append(link);
+    const viewer = element("span", { className: "viewer", hidden: true }, drawing("eye"), element("span"));
+    cells.number.append(link, viewer);
     const chosen = element("input", { type: "checkbox", tabIndex: -1 });
     cells.select?.append(chosen);
     const mark = element("span");
@@ -440,7 +500,7 @@ class Queue {
     const timer = element("span", { className: "timer" }, mark, time, word);
     cells.due.append(timer);
     node.dataset.id = facts.id;
-    return { node, cells, link, chosen, timer, time, word, facts };
+    return { node, cells, link, viewer, chosen, timer, time, word, facts };
   }
 
   fill(row) {
@@ -456,8 +516,17 @@ class Queue {
     write(cells.status, this.progress(facts));
     write(cells.technician, facts.technician || "—");
     row.chosen.setAttribute("aria-label", this.say("queue.choose", { number: facts.number }));
+    this.showViewer(row);
     row.state = null;
     this.showTimer(row);
+  }
+
+  /** Who else has the case open. */
+  showViewer({ viewer, facts }) {
+    const names = (this.viewers?.[facts.id] ?? []).join("、");
+    viewer.hidden = !names;
+    write(viewer.lastChild, names);
+    viewer.title = names ? this.say("queue.open_by", { names }) : "";
   }
 
   progress(facts) {
@@ -469,13 +538,23 @@ class Queue {
     return this.say(`ticket_status.${code}`);
   }
 
-  /** Order of the server: due first, then id; rows move in the document only where they must. */
+  /** The order of the server: by what the list is sorted by, then by id. */
+  compare(one, other) {
+    const { sort, where } = this.data;
+    if (where.scope !== "open") return (this.places.get(one.id) ?? -1) - (this.places.get(other.id) ?? -1);
+    let apart;
+    if (sort.by === "due") apart = one.due_at - other.due_at;
+    else if (sort.order) apart = sort.order.indexOf(one[sort.by]) - sort.order.indexOf(other[sort.by]);
+    else apart = byCharacters(one[sort.by], other[sort.by]);
+    apart = apart || one.id - other.id;
+    return sort.falling ? -apart : apart;
+  }
+
+  /** Rows move in the document only where they must. */
   arrange() {
     const anchor = this.rows.get(this.current)?.node;
     const before = anchor && this.hasFocus() ? anchor.offsetTop : null;
-    const sorted = [...this.rows.values()].sort(
-      (a, b) => a.facts.due_at - b.facts.due_at || a.facts.id - b.facts.id,
-    );
+    const sorted = [...this.rows.values()].sort((a, b) => this.compare(a.facts, b.facts));
     let place = this.body.firstChild;
     for (const { node } of sorted) {
       if (node === place) place = place.nextSibling;
@@ -486,8 +565,39 @@ class Queue {
     for (const [id, row] of this.rows) row.link.tabIndex = id === this.current ? 0 : -1;
     this.empty.hidden = sorted.length > 0;
     this.table.hidden = sorted.length === 0;
-    if (sorted.length === 0) write(this.empty, this.say("queue.empty"));
+    if (sorted.length === 0) this.showEmpty();
     this.showChosen();
+  }
+
+  showEmpty() {
+    const { where, refused } = this.data;
+    this.empty.replaceChildren(refused || this.say("queue.empty"));
+    if (where.scope !== "open" || !where.q) return;
+    const wider = element("button", { type: "button", textContent: this.say("queue.search_closed") });
+    wider.addEventListener("click", () => this.ask({ scope: "all", view: "all" }));
+    this.empty.append(wider);
+  }
+
+  showSort() {
+    const { sort, where } = this.data;
+    for (const [name, button] of this.sorters) {
+      const chosen = name === sort.by && where.scope === "open";
+      const head = button.parentElement;
+      button.disabled = where.scope !== "open";
+      button.title = button.disabled ? "" : this.say("queue.sort");
+      button.dataset.falling = String(sort.falling);
+      button.classList.toggle("sorted", chosen);
+      if (chosen) head.setAttribute("aria-sort", sort.falling ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  }
+
+  /** First rising, then falling, then as usual. */
+  sortBy(name) {
+    const { by, falling } = this.data.sort;
+    let sort = name === "due" ? "" : name;
+    if (by === name) sort = falling ? "" : `-${name}`;
+    this.ask({ sort });
   }
 
   moveKeepingFocus(node, place) {
@@ -520,7 +630,9 @@ class Queue {
     const now = this.serverNow();
     let state = "none";
     let text = "";
-    if (facts.paused) state = "paused";
+    const over = this.data.where.scope !== "open" && facts.due_at >= NEVER_DUE && !facts.paused;
+    if (over) text = this.dateText(facts.received_at * 1000);
+    else if (facts.paused) state = "paused";
     else if (facts.due_at < NEVER_DUE) {
       const due = facts.due_at * 1000;
       if (now === null) {
@@ -541,8 +653,14 @@ class Queue {
     row.saidIn = this.words;
     row.timer.className = `timer ${state}`;
     row.timer.replaceChild(drawing(state), row.timer.firstChild);
-    write(row.word, this.say(`queue.timer.${state}`));
+    write(row.word, this.say(over ? "queue.received" : `queue.timer.${state}`));
     row.timer.title = facts.due_kind ? this.say(`timer_kind.${facts.due_kind}`) : "";
+  }
+
+  dateText(at) {
+    return new Intl.DateTimeFormat("zh-CN", {
+      timeZone: "Asia/Shanghai", year: "numeric", month: "2-digit", day: "2-digit",
+    }).format(at).replaceAll("/", "-");
   }
 
   // --- the stream -----------------------------------------------------------------------------
@@ -568,7 +686,19 @@ class Queue {
 
   heard(message) {
     if (message.t === "reset") this.refreshSoon();
-    if (message.t === "counts") this.showCounts(message.counts);
+    if (message.t === "counts") {
+      this.showCounts(message.counts);
+      this.lists.count(message.saved);
+    }
+    if (message.t === "viewers") {
+      this.viewers = message.open;
+      for (const row of this.rows.values()) this.showViewer(row);
+    }
+    if (message.t === "touched" && message.no > this.data.number) {
+      this.newest = Math.max(this.newest, message.no);
+      this.stale = true;
+      this.showBar();
+    }
     if (message.t !== "patch") return;
     if (message.generation < this.generation) return;
     if (message.generation > this.generation || this.isHeld()) {
@@ -608,8 +738,9 @@ class Queue {
 
   showBar() {
     const count = this.unseen + this.later.filter((each) => each.generation === this.generation).length;
-    this.bar.hidden = count === 0;
-    if (count) write(this.bar, this.say("queue.changed", { count }));
+    this.bar.hidden = count === 0 && !this.stale;
+    if (this.stale) write(this.bar, this.say("queue.changed_some"));
+    else if (count) write(this.bar, this.say("queue.changed", { count }));
   }
 
   /** Nothing moves between press and release, or while words are being marked. */
@@ -660,7 +791,16 @@ class Queue {
   chooseView(name) {
     const chosen = this.data.where.view;
     const badge = name === "overdue" || name === "due_soon";
-    this.ask({ view: badge && chosen === name ? this.data.views[this.data.views.length - 1] : name });
+    const wanted = badge && chosen === name ? this.data.views[this.data.views.length - 1] : name;
+    const open = this.data.where.scope === "open" ? {} : { scope: "open", from: "", until: "" };
+    this.ask({ view: wanted, ...open });
+  }
+
+  /** A list without any filter. */
+  nothing() {
+    const nothing = { scope: "open", view: this.data.where.view };
+    for (const name of NARROWING) nothing[name] = "";
+    return nothing;
   }
 
   turn(name) {
@@ -801,6 +941,7 @@ class Queue {
     } else if (event.key === "Escape") {
       this.selection.hideResults();
       this.selection.clear();
+      this.lists.close();
     } else if (event.key === "/") {
       event.preventDefault();
       this.search.focus();

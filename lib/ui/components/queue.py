@@ -1,24 +1,30 @@
 """The queue table: a page of open cases that ticks and changes in place, with its views, filters and paging."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from db.codes import Priority, TicketStatus
+from db.codes import Priority
 from lib.shared.assets import asset, words_asset
+from lib.tickets.closed import MOST_LOOKED_AT
 from lib.tickets.live import board
 from lib.tickets.queue import (
-    NOBODY,
-    OPEN_STATUSES,
+    ORDERS,
     SENT_FIELDS,
     Key,
+    Place,
     QueueFilter,
+    QueueLine,
     QueuePage,
     QueueView,
+    Scope,
     sent,
 )
+from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
+from lib.tickets.views import ASKED, QUEUE_ROLES, SavedList, address_of, filter_of, whole
 from lib.ui import doors
-from lib.ui.components import loader, queue_commands
+from lib.ui.components import loader, queue_commands, queue_lists
 from lib.ui.labels import language
 
 COLUMNS = (
@@ -38,9 +44,11 @@ STRIP = (
     QueueView.UNASSIGNED,
     QueueView.WAITING_PARTS,
     QueueView.RETURN_CALLS,
+    QueueView.FOLLOW_UP,
+    QueueView.NOT_MOVED,
     QueueView.ALL,
 )
-ASKABLE = ("view", "status", "priority", "technician", "after", "before")
+ASKABLE = (*ASKED, "after", "before")
 LONGEST_VALUE = 60
 NEW = "new"
 KEY = "tickets.queue"
@@ -55,23 +63,16 @@ def asked_filter() -> QueueFilter:
 
     Searched words name people and phones: they stay in the session and never come into an address.
     """
-    asked = st.query_params
-    technician = asked.get("technician", "")
-    chosen = NOBODY if technician == "none" else _whole(technician)
-    return QueueFilter(
-        view=_code(QueueView, asked.get("view")) or QueueView.ALL,
-        status=_code(TicketStatus, asked.get("status")),
-        priority=_code(Priority, asked.get("priority")),
-        technician=chosen,
-        text=_asked_words(),
-    )
+    return replace(filter_of(st.query_params), text=_asked_words())
 
 
-def asked_place(name: str) -> Key | None:
-    """The place `after` or `before` which the page lies, from its address, e.g. "1795500000.42"."""
-    due_at, _, ticket_id = st.query_params.get(name, "").partition(".")
-    due, ticket = _whole(due_at), _whole(ticket_id)
-    return None if due is None or ticket is None else (due, ticket)
+def asked_place(name: str) -> Place | None:
+    """The place `after` or `before` which the page lies, from its address: "1795500000.42", or ".42"."""
+    value, _, ticket_id = st.query_params.get(name, "").partition(".")
+    ticket = whole(ticket_id)
+    if ticket is None or (value and whole(value) is None):
+        return None
+    return whole(value), ticket
 
 
 def last_address() -> dict[str, str]:
@@ -80,16 +81,23 @@ def last_address() -> dict[str, str]:
     return kept
 
 
-def show(page: QueuePage, *, may_enter: bool, may: list[str]) -> str | None:
-    """Draw the table, with the commands of `may`. Answers the ticket to open, "new" for a new case, or None."""
+def show(page: QueuePage, saved: list[SavedList], *, may_enter: bool, may: list[str]) -> str | None:
+    """Draw the table, with the saved lists and the commands of `may`.
+
+    Answers the ticket to open, "new" for a new case, or None.
+    """
     remembered = f"{KEY}.token"
     st.session_state[f"{KEY}.address"] = {
         name: value for name, value in st.query_params.items() if name in ASKABLE
     }
     view = board.show_queue(
-        st.session_state.get(remembered), session_id=doors.session_row() or 0, page=page
+        st.session_state.get(remembered),
+        session_id=doors.session_row() or 0,
+        page=page,
+        saved=queue_lists.counted(page, saved),
     )
     st.session_state[remembered] = view.token
+    is_open = page.where.scope is Scope.OPEN
     answer = _table(
         key=KEY,
         data={
@@ -102,10 +110,25 @@ def show(page: QueuePage, *, may_enter: bool, may: list[str]) -> str | None:
             "rows": [sent(line) for line in page.lines],
             "counts": page.tally.counts(page.where),
             "total": page.total,
-            "page": {"previous": _previous(page), "next": _next(page)},
+            "page": {
+                "previous": _previous(page),
+                "next": _next(page),
+                "further": not is_open and page.low is not None,
+            },
+            "refused": "" if page.refusal is None else doors.words_of(page.refusal, plain=True),
+            "cut_short": MOST_LOOKED_AT if page.cut_short else 0,
+            "sort": {
+                "by": page.where.sort,
+                "falling": page.where.descending,
+                "order": ORDERS.get(page.where.sort),
+            },
+            "saved": queue_lists.told(page, saved),
+            "answer": queue_lists.answer(),
+            "shareable": QUEUE_ROLES,
+            "viewers": view.others,
             "views": STRIP,
             "where": _told(page.where),
-            "statuses": OPEN_STATUSES,
+            "statuses": OPEN_STATUSES if is_open else OPEN_STATUSES + ENDED_STATUSES,
             "priorities": list(Priority),
             "technicians": page.technicians,
             "may_enter": may_enter,
@@ -125,7 +148,7 @@ def show(page: QueuePage, *, may_enter: bool, may: list[str]) -> str | None:
     opened = request.get("open") if isinstance(request, dict) else None
     if opened == NEW and may_enter:
         return NEW
-    return opened if isinstance(opened, str) and _whole(opened) is not None else None
+    return opened if isinstance(opened, str) and whole(opened) is not None else None
 
 
 def _take_request() -> None:
@@ -137,6 +160,9 @@ def _take_request() -> None:
     serial = request.get("serial")
     if isinstance(serial, int):
         st.session_state[f"{KEY}.acknowledged"] = serial
+    if isinstance(request.get("saved"), dict):
+        queue_lists.take(serial, request["saved"], asked_filter())
+        return
     where = request.get("where")
     if not isinstance(where, dict):
         return
@@ -147,9 +173,9 @@ def _take_request() -> None:
     }
     words = where.get("q")
     st.session_state[f"{KEY}.words"] = words[:LONGEST_VALUE] if isinstance(words, str) else ""
-    if wanted.get("view") == QueueView.ALL:
-        del wanted["view"]
-    st.query_params.from_dict(wanted)
+    # What is as usual stands in no address.
+    places: dict[str, str] = {name: wanted[name] for name in ("after", "before") if name in wanted}
+    st.query_params.from_dict(address_of(filter_of(wanted)) | places)
 
 
 def _take_command() -> None:
@@ -157,15 +183,8 @@ def _take_command() -> None:
 
 
 def _told(where: QueueFilter) -> dict[str, str]:
-    nobody = where.technician == NOBODY
-    technician = "" if where.technician is None else str(where.technician)
-    return {
-        "view": where.view,
-        "status": where.status or "",
-        "priority": where.priority or "",
-        "technician": "none" if nobody else technician,
-        "q": _asked_words(),
-    }
+    usual = {"view": QueueView.ALL, "scope": Scope.OPEN}
+    return usual | address_of(where) | {"q": _asked_words()}
 
 
 def _asked_words() -> str:
@@ -174,20 +193,18 @@ def _asked_words() -> str:
 
 
 def _previous(page: QueuePage) -> str | None:
-    return _place(page.lines[0].key) if page.lines and page.low is not None else None
+    if page.where.scope is not Scope.OPEN or not page.lines or page.low is None:
+        return None
+    return _place(page.where, page.lines[0])
 
 
 def _next(page: QueuePage) -> str | None:
-    return _place(page.lines[-1].key) if page.lines and page.high is not None else None
+    return _place(page.where, page.lines[-1]) if page.lines and page.high is not None else None
 
 
-def _place(key: Key) -> str:
-    return f"{key[0]}.{key[1]}"
-
-
-def _code(kind: Any, value: str | None) -> Any:
-    return kind(value) if value in set(kind) else None
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
+def _place(where: QueueFilter, line: QueueLine) -> str:
+    value, ticket = (line.received_at, line.id)
+    if where.scope is Scope.OPEN:
+        key: Key = where.key_of(line)
+        value, ticket = ("" if isinstance(key[0], str) else key[0]), key[1]  # type: ignore[assignment]
+    return f"{value}.{ticket}"

@@ -43,7 +43,7 @@ export default function refresher({ parentElement, data, setTriggerValue }) {
         askSoon(2000);
       },
       heard: (message) => {
-        if (message.t === "reset") {
+        if (message.t === "reset" || message.t === "viewers") {
           state.lost = true;
           askSoon(2000);
         }
