@@ -75,6 +75,7 @@ MENU: tuple[Entry, ...] = (
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
     ),
+    Entry("messages_notices", frozenset(), ":material/notifications:", shown=False, everyone=True),
     Entry("people_staff", frozenset({R.ADMINISTRATOR}), ":material/group:"),
     Entry("people_audit", frozenset({R.AUDITOR, R.ADMINISTRATOR}), ":material/fact_check:"),
     Entry("people_account", frozenset(), ":material/account_circle:", shown=False, everyone=True),
