@@ -11,6 +11,7 @@ from db.codes import (
     Channel,
     CommitmentKind,
     CoverageState,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -43,7 +44,7 @@ from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.policies import level_of, matter_now, matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
 from lib.tickets.terms import terms_of, text_key
@@ -125,7 +126,11 @@ def open_ticket(
     )
     work.session.add(ticket)
     work.session.flush()
-    add_event(work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW)
+    level = level_of(work.session, customer_id)
+    told = {} if level is CustomerLevel.STANDARD else {"level": level}
+    add_event(
+        work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW, details=told
+    )
     work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
     recompute(work, ticket)
     return ticket.id
@@ -321,7 +326,7 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
     )
     ticket.completed_at = work.now
     target = _rulebook(work).target_of(
-        TimerKind.RETURN_CALL, matter_of(ticket), epoch(work.now), epoch(work.now)
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(work.now), epoch(work.now)
     )
     if target is None:
         raise Refusal("no_return_call_target")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from db.codes import (
     ActorKind,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -32,6 +33,7 @@ WORDS_OF_FIELDS = (
     "site_id",
     "item_id",
     "owner_id",
+    "level",
 )
 
 OF_OTHER_CASES = (
@@ -216,7 +218,8 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field not in WORDS_OF_FIELDS:
         return ""
     name = label(f"ticket.field.{field}")
-    kind = {"priority": Priority, "fault": FaultCode}.get(field)
+    kinds = {"priority": Priority, "fault": FaultCode, "level": CustomerLevel}
+    kind = kinds.get(field)
     if kind is None or field not in values:
         return name
     before, after = (code_label(kind(value)) for value in values[field])

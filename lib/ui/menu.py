@@ -52,6 +52,14 @@ MENU: tuple[Entry, ...] = (
         shown=False,
     ),
     Entry(
+        "tickets_timer",
+        frozenset(
+            {R.HOTLINE, R.DISPATCHER, R.TECHNICIAN, R.SUPERVISOR, R.SALES, R.QUALITY, R.AUDITOR}
+        ),
+        ":material/receipt_long:",
+        shown=False,
+    ),
+    Entry(
         "customers_card",
         frozenset({R.HOTLINE, R.SALES, R.SUPERVISOR}),
         ":material/contacts:",
@@ -75,6 +83,16 @@ MENU: tuple[Entry, ...] = (
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
+    ),
+    Entry(
+        "tickets_policies",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/timer:",
+    ),
+    Entry(
+        "tickets_calendars",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/date_range:",
     ),
     Entry("messages_notices", frozenset(), ":material/notifications:", shown=False, everyone=True),
     Entry("people_staff", frozenset({R.ADMINISTRATOR}), ":material/group:"),

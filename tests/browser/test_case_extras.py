@@ -14,11 +14,12 @@ from db import session as database
 from db.codes import EventKind, Language, WaitingFor
 from db.models.people import Person
 from db.models.tickets import Ticket, TicketEvent
+from lib.shared import clock
 from lib.shared.words import text
 from lib.shared.work import actor_of
 from tests.browsing import DESKTOP, TABLET, Windows, screenshot, settle
 from tests.cast import PEOPLE, Cast
-from tests.feedback.cases import a_case
+from tests.feedback.cases import a_case, a_customer
 from tests.serving import Server
 from tests.shared.test_papers import a_paper
 from tests.web.sockets import inside
@@ -58,7 +59,9 @@ def a_picture() -> bytes:
 def test_merge_and_undo_a_photo_and_a_ready_text(
     windows: Windows, cast: Cast, tmp_path: Path
 ) -> None:
-    first, second = a_case(cast), a_case(cast)
+    now = clock.now()
+    customer = a_customer(now)
+    first, second = (a_case(cast, now, customer=customer) for _ in range(2))
     page = windows.open("hotline", f"/tickets_detail?ticket={first}")
 
     press(page, words("case.links"))
@@ -108,7 +111,7 @@ def test_merge_and_undo_a_photo_and_a_ready_text(
 def test_nothing_of_the_panels_is_cut_off(
     windows: Windows, cast: Cast, size: tuple[int, int]
 ) -> None:
-    first = a_case(cast)
+    first = a_case(cast, clock.now())
     page = windows.open("supervisor", f"/tickets_detail?ticket={first}", size=size)
     for panel in ("links", "files", "macros"):
         press(page, words(f"case.{panel}"))

@@ -13,6 +13,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
 STATUSES = (
     "new",
     "assigned",
@@ -545,6 +547,18 @@ def upgrade() -> None:
                 f"CREATE TRIGGER ticket_events_no_{verb.lower()} BEFORE {verb} ON ticket_events "
                 "BEGIN SELECT RAISE(ABORT, 'append_only: ticket_events'); END"
             )
+    _add_promise_policy()
+
+
+def _add_promise_policy() -> None:
+    """By when the hotline says that somebody calls: S-22 names it, and 30 minutes is the standard reading."""
+    op.execute(
+        sa.text(
+            "INSERT INTO policies (kind, unit, amount, calendar_id, clause, from_at, version) "
+            "SELECT 'promise', 'working_minutes', 30, id, 'S-22', :always, 1 FROM calendars "
+            "WHERE name = 'cn-0900-1800'"
+        ).bindparams(sa.bindparam("always", ALWAYS, db.models.base.UtcDateTime(timezone=True)))
+    )
 
     _make_search()
 
