@@ -5,7 +5,7 @@ import streamlit as st
 from lib.shared import clock
 from lib.tickets.intake import reveal_caller
 from lib.tickets.queries import find_ticket, list_events
-from lib.ui import case_level, case_page, case_steps, case_timers, doors, menu
+from lib.ui import case_extras, case_level, case_page, case_steps, case_timers, doors, menu
 from lib.ui.components import queue
 from lib.ui.labels import label
 from lib.ui.live import refresh_on_change
@@ -61,5 +61,6 @@ with right, st.container(gap="small", key="tickets_detail_facts"):
     case_page.show_item(ticket)
     case_page.show_facts(ticket)
 with left, st.container(gap="small"):
+    case_extras.show(ticket, actor, now)
     case_page.show_visits(doors.read(list_visits_of_ticket, ticket_id=ticket_id))
     case_page.show_timeline(doors.read(list_events, ticket_id=ticket_id), now)

@@ -36,6 +36,15 @@ WORDS_OF_FIELDS = (
     "level",
 )
 
+OF_OTHER_CASES = (
+    EventKind.MERGED,
+    EventKind.ABSORBED,
+    EventKind.MERGE_UNDONE,
+    EventKind.SPLIT_OFF,
+    EventKind.LINKED,
+)
+"""Events that name another case."""
+
 Fact = tuple[str, str]
 
 
@@ -198,6 +207,8 @@ def _details(event: EventRow) -> list[str]:
         ]
     if event.kind is EventKind.SURVEY_ANSWERED and "satisfaction" in told:
         return [label("ticket.satisfaction", score=told["satisfaction"])]
+    if event.kind in OF_OTHER_CASES and "number" in told:
+        return [str(told["number"])]
     if event.kind is EventKind.CHANGED:
         return [_changed(field, told.get("values", {})) for field in told.get("fields", ())]
     return []

@@ -78,6 +78,7 @@ MENU: tuple[Entry, ...] = (
     Entry(
         "feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"
     ),
+    Entry("tickets_macros", frozenset({R.SUPERVISOR}), ":material/quickreply:"),
     Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
