@@ -1,6 +1,7 @@
 """Open and closed cases by one box: words of the text, Chinese substrings, names, numbers and phones."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -244,8 +245,9 @@ def test_cases_of_before_there_was_an_index_are_filled_in_once(cast: Cast, now: 
 
 
 @pytest.fixture(scope="module")
-def store(module_database: str) -> list[tuple[int, tuple[str, str, str]]]:
+def store(module_database: str) -> Iterator[list[tuple[int, tuple[str, str, str]]]]:
     """Many cases of few words, so that common and rare ones meet; a bucket is 64 of them on PostgreSQL."""
+    bucket, search.BUCKET = search.BUCKET, 64
     chance = random.Random(5)
     now = datetime.fromisoformat("2026-11-24T10:00:00+08:00")
     cases = []
@@ -271,7 +273,8 @@ def store(module_database: str) -> list[tuple[int, tuple[str, str, str]]]:
             )
         session.flush()
         put_terms(session.connection(), [(each, terms_of(*told)) for each, told in cases])
-    return cases
+    yield cases
+    search.BUCKET = bucket
 
 
 TYPED = [
@@ -290,12 +293,8 @@ def test_the_index_misses_no_case_that_holds_the_words(
     before = data.draw(st.sampled_from([None, 1, 64, 65, 300, 701]))
     most = data.draw(st.sampled_from([1, 50, 1000]))
     asked = asked_of(typed, by_phone=True)
-    bucket, search.BUCKET = search.BUCKET, 64
-    try:
-        with database.ReadSession() as session:
-            ids = list(newest_ids(session, asked, before=before, most=most))
-    finally:
-        search.BUCKET = bucket
+    with database.ReadSession() as session:
+        ids = list(newest_ids(session, asked, before=before, most=most))
     assert ids == sorted(set(ids), reverse=True)
     assert len(ids) <= most
     holding = [
