@@ -373,14 +373,32 @@ def demo(
     var: Var = None,
     open_cases: Annotated[int, typer.Option("--open", help="Cases that are still open.")] = 60,
     closed_cases: Annotated[int, typer.Option("--closed", help="Cases that are over.")] = 600,
+    tickets: Annotated[
+        int | None,
+        typer.Option(
+            "--tickets", min=1, help="Write so many cases of five years in bulk instead of a story."
+        ),
+    ] = None,
+    beside: Annotated[
+        bool, typer.Option("--wait", help="SQLite: write beside a running desk; its saves wait.")
+    ] = False,
 ) -> None:
     """Tell the sample story into the database: people, customers, stock and cases of 18 months."""
+    from db import session as database
     from lib import demo, launcher
     from lib.shared import clock
 
     _set_environment(None, var)
     _ready()
-    sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
+    if database.is_sqlite() and not beside and launcher.is_serving():
+        raise Refusal("desk_is_serving")
+    if tickets is None:
+        sign_ins = demo.tell(clock.now(), open_cases=open_cases, closed_cases=closed_cases)
+    else:
+        with _progress() as progress:
+            sign_ins, seconds = demo.fill(clock.now(), tickets, progress)
+        told = f"{tickets:,} cases in {seconds:.1f} s, {tickets / seconds:,.0f} a second"
+        typer.echo(told, err=True)
     launcher.keep_sample_sign_ins(sign_ins)
     for login, password, roles in sign_ins:
         typer.echo(f"{login}  {password}  {roles}")

@@ -1,4 +1,4 @@
-"""Work that the clock starts: the head of the audit chain goes out, and what is kept for a time only is deleted.
+"""Work that the clock starts: notices are sent, the audit chain's head goes out, what is kept for a time is deleted.
 
 On SQLite one thread of the app does it, on PostgreSQL a process of its own (`./run jobs`); in both cases only while
 it holds the lease. Each write carries the lease's fence, so that one who slept through its end changes nothing more.
@@ -36,6 +36,7 @@ from lib.shared import audit, clock
 from lib.shared.clock import SHANGHAI
 from lib.shared.logs import log
 from lib.shared.work import KEY_DAYS, Work, perform, permit, system
+from lib.tickets import alarms
 
 LEASE = "jobs"
 HELD_FOR = timedelta(seconds=60)
@@ -43,6 +44,9 @@ BEAT_SECONDS = 20
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 ROWS_AT_ONCE = 5000
 """Deleted in one transaction, so that nobody waits long for the write lock."""
+
+LOOKS_AT_ONCE = 20
+"""Transactions of notices in one beat; a flood goes on at the next, so that the lease is renewed in between."""
 
 CHANGES_KEPT = 100_000
 ATTEMPTS_KEPT = timedelta(days=90)
@@ -165,6 +169,27 @@ def note_run(work: Work, *, fence: int, job: str, started_at: datetime, error: s
 Clock = Callable[[], datetime]
 
 
+@permit()
+def tell_what_is_due(work: Work, *, fence: int) -> int:
+    """Warnings, overdues, escalations and reminders of some cases; 0 when none is left to be looked at."""
+    ensure_lease(work, fence)
+    return alarms.tell_what_is_due(work)
+
+
+@permit()
+def tell_of_callbacks(work: Work, *, fence: int) -> int:
+    """Callers to be called back by now."""
+    ensure_lease(work, fence)
+    return alarms.tell_of_callbacks(work)
+
+
+@permit()
+def tell_of_missing_days(work: Work, *, fence: int) -> int:
+    """Calendars that lack the official days of a year."""
+    ensure_lease(work, fence)
+    return alarms.tell_of_missing_days(work)
+
+
 @dataclass(frozen=True)
 class Job:
     """`run` does its work in small transactions under the fence; `schedule` is told in Shanghai time."""
@@ -200,6 +225,17 @@ def _delete_outdated(fence: int, moment: Clock) -> None:
             deleted = perform(delete_old_rows, actor=ACTOR, now=moment(), fence=fence, kind=kind)
 
 
+def _tell_what_is_due(fence: int, moment: Clock) -> None:
+    for _ in range(LOOKS_AT_ONCE):
+        if not perform(tell_what_is_due, actor=ACTOR, now=moment(), fence=fence):
+            break
+    perform(tell_of_callbacks, actor=ACTOR, now=moment(), fence=fence)
+
+
+def _tell_of_missing_days(fence: int, moment: Clock) -> None:
+    perform(tell_of_missing_days, actor=ACTOR, now=moment(), fence=fence)
+
+
 def _nightly(hour: int, minute: int) -> CronTrigger:
     return CronTrigger(hour=hour, minute=minute, timezone=SHANGHAI)
 
@@ -207,7 +243,11 @@ def _nightly(hour: int, minute: int) -> CronTrigger:
 JOBS = (
     Job("export_audit_head", _nightly(3, 10), _export_audit_head),
     Job("delete_outdated", _nightly(3, 20), _delete_outdated),
+    Job("tell_of_missing_days", _nightly(8, 30), _tell_of_missing_days),
 )
+
+EVERY_BEAT = (_tell_what_is_due,)
+"""Done at each beat, and noted nowhere: the notices themselves are the record."""
 
 
 class Worker:
@@ -218,11 +258,13 @@ class Worker:
         *,
         moment: Clock = clock.now,
         jobs: Sequence[Job] = JOBS,
+        every_beat: Sequence[Callable[[int, Clock], None]] = EVERY_BEAT,
         holder: str | None = None,
     ) -> None:
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-80:]
         self._moment = moment
         self._jobs = jobs
+        self._every_beat = every_beat
         self._stopping = threading.Event()
 
     def beat(self) -> bool:
@@ -231,6 +273,8 @@ class Worker:
             fence = perform(take_lease, actor=ACTOR, now=self._moment(), holder=self.holder)
             if fence is None:
                 return False
+            for task in self._every_beat:
+                self._try(task, fence)
             for job in self._due():
                 if self._stopping.is_set():
                     break
@@ -242,6 +286,15 @@ class Worker:
             log.exception("jobs.beat_failed")
             return False
         return True
+
+    def _try(self, task: Callable[[int, Clock], None], fence: int) -> None:
+        """A task that fails holds up no other; it is tried again at the next beat."""
+        try:
+            task(fence, self._moment)
+        except LeaseLost:
+            raise
+        except Exception:
+            log.exception("jobs.failed", job=task.__name__.strip("_"))
 
     def _due(self) -> list[Job]:
         succeeded_at = case((JobRun.error == "", JobRun.started_at))

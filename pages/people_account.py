@@ -1,9 +1,9 @@
-"""Everybody's own account: roles, language, password, signing out on all devices."""
+"""Everybody's own account: roles, password, being away, signing out on all devices."""
 
 import streamlit as st
 
 from lib.people import actions
-from lib.ui import account_steps, doors
+from lib.ui import absences, account_steps, doors
 from lib.ui.labels import code_label, escape, label, when
 
 actor = doors.enter("people_account")
@@ -18,6 +18,8 @@ if facts is not None:
 
 st.subheader(label("account.change_password"))
 account_steps.password_form("people.account.password")
+
+absences.show(actor)
 
 st.subheader(label("account.everywhere_title"))
 st.text(label("account.everywhere_why"))

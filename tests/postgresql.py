@@ -60,3 +60,8 @@ def _execute(server: str, statement: str) -> None:
     plain = re.sub(r"^postgresql\+psycopg:", "postgresql:", server)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(statement)
+
+
+def forget(folder: Path) -> None:
+    """The server of `folder` was stopped by somebody else."""
+    _running.pop(folder, None)

@@ -204,6 +204,7 @@ class QueueRow(Base):
     __table_args__ = (
         Index("ix_queue_rows_due", "due_at", "ticket_id"),
         Index("ix_queue_rows_technician", "technician_id", "due_at", "ticket_id"),
+        Index("ix_queue_rows_notice", "notice_at", "ticket_id"),
     )
 
     ticket_id: Mapped[int] = mapped_column(
@@ -236,6 +237,8 @@ class QueueRow(Base):
     next_action_at: Mapped[int | None] = mapped_column(BigInteger)
     moved_at: Mapped[int] = mapped_column(BigInteger, default=0)
     """When the last fact was recorded: cases that nobody moves are listed by it (S-06)."""
+    notice_at: Mapped[int] = mapped_column(BigInteger, default=NEVER_DUE, server_default="0")
+    """When to look for notices next: at once after every write, then when the next one falls due (rule 19)."""
     text_key: Mapped[str] = mapped_column(Text, default="")
     """The words of the case as they are searched."""
 

@@ -8,15 +8,18 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from time import monotonic
 
 from faker import Faker
+from sqlalchemy import select
 
 from db import session as database
 from db.codes import ActorKind, Role
 from db.models.people import Person
 from db.models.stock import Part
+from db.models.tickets import Ticket
 from lib.customers import actions as customers
-from lib.demo import words
+from lib.demo import bulk, words
 from lib.demo.cases import (
     DAY,
     OPEN_PLANS,
@@ -34,6 +37,7 @@ from lib.people.passwords import dummy_hash, hash_password, random_password
 from lib.shared.calendar import epoch, moment
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
+from lib.shared.errors import Refusal
 from lib.shared.work import Actor, system, together
 from lib.stock import actions as stock
 
@@ -68,6 +72,27 @@ def tell(
         _hand_out_passwords(now, actors, [hashed.result() for hashed in hashes])
     finally:
         aside.shutdown(cancel_futures=True)
+    return _sign_ins(first_passwords)
+
+
+def fill(now: datetime, cases: int, progress: bulk.Progress) -> tuple[list[SignIn], float]:
+    """Write `cases` cases in bulk, and the people of the story, into a store without any.
+
+    Returns who may sign in with which first password, and how many seconds customers and cases took, all their keys
+    and indexes included. Refuses `desk_not_empty`.
+    """
+    with database.ReadSession() as session:
+        if session.scalar(select(Ticket.id).limit(1)) or session.scalar(select(Person.id).limit(1)):
+            raise Refusal("desk_not_empty")
+    first_passwords = [random_password() for _ in words.STAFF]
+    actors = _hire(now - bulk.SINCE)
+    _hand_out_passwords(now, actors, [hash_password(password) for password in first_passwords])
+    began = monotonic()
+    bulk.load(now, cases, bulk.hire(now - bulk.SINCE), progress)
+    return _sign_ins(first_passwords), monotonic() - began
+
+
+def _sign_ins(first_passwords: list[str]) -> list[SignIn]:
     return [
         (login, password, ", ".join(roles))
         for (login, _, roles), password in zip(words.STAFF, first_passwords, strict=True)

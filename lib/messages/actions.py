@@ -1,16 +1,18 @@
 """Telling people of the desk something, once; reading it; being away."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import session as database
 from db.codes import NoticeKind, Role, TimerKind
-from db.models.messages import Notice, NoticeReceipt
+from db.models.messages import Absence, Notice, NoticeReceipt
+from db.models.people import Person
+from lib.messages import rules
 from lib.messages.roster import Roster, holders_of, read_roster
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -22,6 +24,8 @@ NEXT_LEVELS = (Role.SUPERVISOR, Role.ADMINISTRATOR)
 """Who is told when nobody is there for whom a notice was meant (rule 20)."""
 
 LONGEST_KEY = 120
+LEADING = (Role.SUPERVISOR, Role.ADMINISTRATOR)
+"""Who may enter an absence for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,24 @@ def _record(work: Work, messages: Sequence[Message]) -> dict[str, int]:
     return {row.key: row.id for row in inserted}
 
 
+def withdraw(work: Work, keys: Collection[str]) -> int:
+    """Take back what turned out not to be so: it stays in the lists, shown as withdrawn (rule 1). How many were."""
+    if not keys:
+        return 0
+    withdrawn = work.session.scalars(
+        update(Notice)
+        .where(Notice.key.in_(list(keys)), Notice.withdrawn_at.is_(None))
+        .values(withdrawn_at=work.now)
+        .returning(Notice.id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    if withdrawn:
+        people = select(NoticeReceipt.person_id).where(NoticeReceipt.notice_id.in_(withdrawn))
+        for person in work.session.scalars(people):
+            work.touch_bell(person)
+    return len(withdrawn)
+
+
 @permit(everyone=True)
 def mark_read(work: Work, *, receipt_id: int) -> None:
     """Mark one of the actor's own notices as read. Refuses `not_found` for a foreign one."""
@@ -185,3 +207,73 @@ def mark_all_read(work: Work, *, until_id: int) -> int:
     if marked:
         work.touch_bell(work.actor.person_id)
     return len(marked)
+
+
+@permit(everyone=True)
+def enter_absence(
+    work: Work,
+    *,
+    person_id: int,
+    deputy_id: int | None,
+    from_at: datetime,
+    until_at: datetime,
+    words: str,
+) -> int:
+    """Somebody is away in [from_at, until_at), and who stands in; one's own, or by those who lead the desk anybody's.
+
+    Refuses `absence_not_own`, `absence_empty`, `absence_over`, `absence_long`, `absence_overlaps`, `deputy_is_same`,
+    `deputy_inactive` and `words_unreadable`.
+    """
+    _ensure_own_or_lead(work, person_id)
+    # The row's lock lets two entries for one person pass one after the other.
+    person = work.session.scalar(
+        select(Person).where(Person.id == person_id).with_for_update(of=Person)
+    )
+    if person is None:
+        raise Refusal("not_found")
+    rules.ensure_absence_may_be(
+        person_id=person_id,
+        deputy_id=deputy_id,
+        from_at=from_at,
+        until_at=until_at,
+        now=work.now,
+    )
+    if deputy_id is not None:
+        deputy = work.session.get(Person, deputy_id)
+        if deputy is None or not deputy.active:
+            raise Refusal("deputy_inactive")
+    overlapping = work.session.scalar(
+        select(Absence.id).where(
+            Absence.person_id == person_id, Absence.until_at > from_at, Absence.from_at < until_at
+        )
+    )
+    if overlapping is not None:
+        raise Refusal("absence_overlaps")
+    absence = Absence(
+        person_id=person_id,
+        deputy_id=deputy_id,
+        from_at=from_at,
+        until_at=until_at,
+        words=rules.ensure_short(words),
+    )
+    work.session.add(absence)
+    work.session.flush()
+    work.record("absence.entered", absence, person_id=person_id, deputy_id=deputy_id)
+    return absence.id
+
+
+@permit(everyone=True)
+def end_absence(work: Work, *, absence_id: int, version: int) -> None:
+    """Back earlier than expected: the absence ends now; one that is still to come is taken out."""
+    absence = work.get(Absence, absence_id, version=version)
+    _ensure_own_or_lead(work, absence.person_id)
+    work.record("absence.ended", absence, person_id=absence.person_id)
+    if absence.from_at >= work.now:
+        work.session.delete(absence)
+    elif absence.until_at > work.now:
+        absence.until_at = work.now
+
+
+def _ensure_own_or_lead(work: Work, person_id: int) -> None:
+    if person_id != work.actor.person_id and not work.actor.has(*LEADING):
+        raise Refusal("absence_not_own")

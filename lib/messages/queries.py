@@ -1,4 +1,4 @@
-"""Somebody's own list of notices, unread ones first, and how many are unread."""
+"""Somebody's own list of notices, unread ones first, how many are unread, and who is away."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from db.codes import NoticeKind, TimerKind
+from db.codes import NoticeKind, Role, TimerKind
 from db.models.customers import Customer
-from db.models.messages import Notice, NoticeReceipt
+from db.models.messages import Absence, Notice, NoticeReceipt
+from db.models.people import Person
 from db.models.tickets import Ticket
 from lib.shared.work import Look
 
 PAGE = 30
+LEADING = (Role.SUPERVISOR, Role.ADMINISTRATOR)
 
 
 class NoticeKey(NamedTuple):
@@ -123,3 +125,57 @@ def count_unread(session: Session, people: Collection[int]) -> dict[int, int]:
         )
     )
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceLine:
+    """An absence that runs or is to come; `deputy` is empty where nobody was named."""
+
+    id: int
+    person_id: int
+    person: str
+    deputy: str
+    from_at: datetime
+    until_at: datetime
+    words: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """Somebody with an open account."""
+
+    id: int
+    name: str
+
+
+def list_absences(look: Look) -> list[AbsenceLine]:
+    """Absences that run or are to come, the next first: one's own, and for those who lead the desk all."""
+    deputy = aliased(Person)
+    wanted = (
+        select(
+            Absence.id,
+            Absence.person_id,
+            Person.name,
+            func.coalesce(deputy.name, ""),
+            Absence.from_at,
+            Absence.until_at,
+            Absence.words,
+            Absence.version,
+        )
+        .join(Person, Person.id == Absence.person_id)
+        .outerjoin(deputy, deputy.id == Absence.deputy_id)
+        .where(Absence.until_at > look.now)
+        .order_by(Absence.from_at, Absence.id)
+    )
+    if not look.actor.has(*LEADING):
+        wanted = wanted.where(Absence.person_id == look.actor.person_id)
+    return [AbsenceLine(*row) for row in look.session.execute(wanted)]
+
+
+def list_colleagues(look: Look) -> list[Colleague]:
+    """Everybody with an open account, by name: who may be away, and who may stand in."""
+    people = select(Person.id, Person.name).where(Person.active.is_(True))
+    return [
+        Colleague(*row) for row in look.session.execute(people.order_by(Person.name, Person.id))
+    ]

@@ -45,3 +45,13 @@ def ensure_absence_may_be(
         raise Refusal("absence_long")
     if deputy_id == person_id:
         raise Refusal("deputy_is_same")
+
+
+def ensure_short(words: str) -> str:
+    """The words of an absence without outer space. Refuses `words_too_long` and `words_unreadable`."""
+    told = words.strip()
+    if len(told) > LONGEST_WORDS:
+        raise Refusal("words_too_long", limit=LONGEST_WORDS)
+    if "\x00" in told or any("\ud800" <= letter <= "\udfff" for letter in told):
+        raise Refusal("words_unreadable")
+    return told

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from math import floor
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -272,7 +273,7 @@ def epoch(instant: datetime) -> int:
     """Whole UTC seconds, cut (rule 5); refuses an instant without a time zone."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    return int(instant.timestamp() // 1)
+    return floor(instant.timestamp())
 
 
 def moment(second: int) -> datetime:

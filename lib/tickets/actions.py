@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.orm.attributes import flag_modified
 
 from db.codes import (
     Channel,
@@ -33,6 +34,7 @@ from db.models.tickets import (
     Timer,
 )
 from lib.coverage.rules import coverage_state
+from lib.messages.actions import withdraw
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -40,6 +42,7 @@ from lib.shared.work import Work, permit
 from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
+from lib.tickets.notices import ladder_of
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
@@ -502,7 +505,8 @@ def recompute(work: Work, ticket: Ticket) -> None:
 
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
-    states = timers_of(facts_of_ticket(work, ticket), _rulebook(work))
+    facts = facts_of_ticket(work, ticket)
+    states = timers_of(facts, _rulebook(work))
     if ticket.source:
         # Imported history was promised by another desk: of ours it has what we promised since, and nothing else.
         states = [state for state in states if state.kind is TimerKind.PROMISE]
@@ -527,6 +531,9 @@ def _derive(work: Work, ticket: Ticket) -> None:
         store.execute(delete(Timer).where(Timer.id.in_(gone)))
     _move_return_call(work, ticket, states)
     _refresh_queue_row(work, ticket, states)
+    if ticket.status in rules.ENDED_STATUSES:
+        # Of an open case the scheduler takes back what a late entry shows to be wrong; this one it sees no more.
+        withdraw(work, ladder_of(ticket.id, facts, _rulebook(work), work.now).void)
 
 
 def _rulebook(work: Work) -> Rulebook:
@@ -603,6 +610,9 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
     for name, value in values.items():
         setattr(row, name, value)
+    row.notice_at = epoch(work.now)
+    # Always written: meanwhile the scheduler may have put it off.
+    flag_modified(row, "notice_at")
 
 
 def queue_values(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from sqlalchemy import func, literal, select, union_all
+from sqlalchemy.orm import Session
 
 from db.codes import Role, VisitStatus
 from db.models.messages import Absence
@@ -62,6 +63,39 @@ def list_crew(look: Look) -> list[CrewMember]:
         .where(PersonRole.role == Role.TECHNICIAN, Person.active.is_(True))
         .group_by(Person.id, Person.name)
     ).all()
+    busy, minutes, calendar = _busy(session, now)
+    crew = [
+        CrewMember(
+            person_id,
+            name,
+            minutes.get(person_id, 0),
+            cases,
+            free_from(now, busy.get(person_id, ()), calendar),
+        )
+        for person_id, name, cases in people
+    ]
+    return sorted(
+        crew,
+        key=lambda each: (
+            each.free_from is None,
+            each.minutes_today,
+            each.open_cases,
+            each.name,
+            each.person_id,
+        ),
+    )
+
+
+def is_anybody_free(session: Session, now: datetime, technicians: Iterable[int]) -> bool:
+    """Whether one of the technicians could go soon; two statements, for the write door."""
+    busy, _, calendar = _busy(session, now)
+    return any(free_from(now, busy.get(each, ()), calendar) is not None for each in technicians)
+
+
+def _busy(
+    session: Session, now: datetime
+) -> tuple[dict[int, list[Span]], dict[int, int], WorkingCalendar]:
+    """Visits and absences of everybody, minutes of visits today, and the desk's calendar."""
     day = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)
     calendar = calendar_named(session).time
     try:
@@ -85,23 +119,4 @@ def list_crew(look: Look) -> list[CrewMember]:
             minutes[person_id] = (
                 minutes.get(person_id, 0) + int((ends - begins).total_seconds()) // 60
             )
-    crew = [
-        CrewMember(
-            person_id,
-            name,
-            minutes.get(person_id, 0),
-            cases,
-            free_from(now, busy.get(person_id, ()), calendar),
-        )
-        for person_id, name, cases in people
-    ]
-    return sorted(
-        crew,
-        key=lambda each: (
-            each.free_from is None,
-            each.minutes_today,
-            each.open_cases,
-            each.name,
-            each.person_id,
-        ),
-    )
+    return busy, minutes, calendar

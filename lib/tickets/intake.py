@@ -9,19 +9,24 @@ from db.codes import (
     EventKind,
     FaultCode,
     ItemKind,
+    NoticeKind,
     Priority,
     Role,
 )
+from db.models.customers import Customer
 from db.models.items import Item
 from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
 from lib.items.actions import WARRANTY_MONTHS, add_item
+from lib.messages.actions import Message, next_levels, send
+from lib.messages.roster import read_roster
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
 from lib.tickets.actions import ensure_technician, log_inbound, open_ticket
 from lib.tickets.calls import CallTold, write_answered
 from lib.tickets.commitments import add_commitment
+from lib.tickets.crew import is_anybody_free
 from lib.tickets.facts import add_event
 from lib.tickets.rules import ensure_open
 
@@ -89,6 +94,7 @@ def take_call(
     customer_id = caller.customer_id
     if customer_id is None:
         customer_id = add_customer(work, name=caller.company)
+    customer = work.get(Customer, customer_id)
     contact_id = caller.contact_id
     if contact_id is None:
         contact_id = add_contact(
@@ -138,7 +144,34 @@ def take_call(
             saved=True,
         )
         _promise(work, call, work.get(Ticket, ticket_id))
+    _tell(work, ticket_id, customer)
     return ticket_id
+
+
+def _tell(work: Work, ticket_id: int, customer: Customer) -> None:
+    """Step 6: the customer's sales owner is told, else all of sales; dispatchers when nobody is free (S-23)."""
+    roster = read_roster(work.session, work.now)
+    sales = [roster.holders(Role.SALES)]
+    if customer.sales_owner_id is not None:
+        sales.insert(0, [customer.sales_owner_id])
+    messages = [
+        Message(
+            NoticeKind.SALES_NOTICE,
+            f"sales_notice:{ticket_id}",
+            [*sales, *next_levels(roster)],
+            ticket_id=ticket_id,
+        )
+    ]
+    if not is_anybody_free(work.session, work.now, roster.holders(Role.TECHNICIAN)):
+        messages.append(
+            Message(
+                NoticeKind.NOBODY_FREE,
+                f"nobody_free:{ticket_id}",
+                [roster.holders(Role.DISPATCHER, Role.SUPERVISOR), *next_levels(roster)],
+                ticket_id=ticket_id,
+            )
+        )
+    send(work, messages, roster)
 
 
 def _promise(work: Work, call: CallTold, ticket: Ticket) -> None:

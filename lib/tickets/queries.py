@@ -28,6 +28,7 @@ from db.codes import (
 )
 from db.models.customers import Contact, Customer, Site
 from db.models.items import Item
+from db.models.messages import Notice, NoticeReceipt
 from db.models.people import Person
 from db.models.tickets import Ticket, TicketEvent, Timer
 from db.models.visits import Visit
@@ -180,7 +181,17 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         visited = select(Visit.ticket_id).where(
             Visit.technician_id == actor.person_id, Visit.status != VisitStatus.CANCELLED
         )
-        return or_(Ticket.technician_id == actor.person_id, Ticket.id.in_(visited))
+        # Somebody who stands in for a colleague reads the cases that he was told of (rule 19).
+        told = (
+            select(Notice.ticket_id)
+            .join(NoticeReceipt, NoticeReceipt.notice_id == Notice.id)
+            .where(NoticeReceipt.person_id == actor.person_id, Notice.ticket_id.is_not(None))
+        )
+        return or_(
+            Ticket.technician_id == actor.person_id,
+            Ticket.id.in_(visited),
+            Ticket.id.in_(told),
+        )
     return false()
 
 

@@ -1,7 +1,9 @@
 """The index of all cases, open and closed: filled by the writing transaction, asked newest first with a cap."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.orm import Session
@@ -58,6 +60,40 @@ def put_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) 
         ),
         [{"ticket_id": each, "terms": [*terms, f"@{each // BUCKET}"]} for each, terms in found_by],
     )
+
+
+@contextmanager
+def filling(store: Connection) -> Iterator[None]:
+    """A large load of terms of cases that have none, in the order of ids: pages of the index are written once."""
+    if store.dialect.name == "sqlite":
+        # The bytes that FTS5 gathers before it writes a segment.
+        resize = "INSERT INTO ticket_search (ticket_search, rank) VALUES ('hashsize', :bytes)"
+        store.execute(text(resize), {"bytes": 32 * 2**20})
+        yield
+        store.execute(text(resize), {"bytes": 2**20})
+        return
+    store.execute(text("DROP INDEX ix_ticket_search_terms"))
+    yield
+    store.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
+    store.execute(text("CREATE INDEX ix_ticket_search_terms ON ticket_search USING gin (terms)"))
+
+
+def copy_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """`put_terms` for many cases that have none yet, within `filling`."""
+    driver: Any = store.connection.driver_connection
+    if store.dialect.name == "sqlite":
+        driver.executemany(
+            "INSERT INTO ticket_search (rowid, terms) VALUES (?, ?)",
+            [(each, " ".join(terms)) for each, terms in found_by],
+        )
+        return
+    with (
+        driver.cursor() as cursor,
+        cursor.copy("COPY ticket_search (ticket_id, terms) FROM STDIN") as copy,
+    ):
+        for each, terms in found_by:
+            # No term holds a quote: they are letters, digits and marks of our own.
+            copy.write_row((each, "'" + "' '".join([*terms, f"@{each // BUCKET}"]) + "'"))
 
 
 def newest_ids(session: Session, asked: Asked, *, before: int | None, most: int) -> Iterator[int]:

@@ -53,8 +53,9 @@ class Target:
 
         Raises NoDue for working days that the calendar does not have.
         """
-        amounts = (self.amount,) if self.second is None else (self.amount, self.second)
-        return [self._part(amount, start) for amount in amounts]
+        if self.second is None:
+            return [self._part(self.amount, start)]
+        return [self._part(self.amount, start), self._part(self.second, start)]
 
     def _part(self, amount: Amount, start: int) -> tuple[WorkingCalendar | None, int]:
         if amount.unit is TargetUnit.WORKING_DAYS:
@@ -149,8 +150,10 @@ class Rulebook:
     def _target(self, policy: Policy, calendars_at: int) -> Target:
         editions = self.calendars[policy.calendar_id]
         # Older than the first version: the first, for cases from before the desk.
-        place = max(bisect_right(editions, calendars_at, key=lambda each: each.from_second) - 1, 0)
-        edition = editions[place]
+        edition = editions[0]
+        if len(editions) > 1:
+            place = bisect_right(editions, calendars_at, key=lambda each: each.from_second) - 1
+            edition = editions[max(place, 0)]
         key = (policy.id, policy.calendar_id, edition.version)
         target = self._targets.get(key)
         if target is None:

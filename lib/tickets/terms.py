@@ -4,7 +4,7 @@ Chinese runs give bigrams, Latin ones their words; letters of names and digits o
 `#`, so that any fragment of three finds them. Terms only narrow: what they find is compared in full afterwards.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +23,17 @@ def text_key(title: str, words: str) -> str:
 
 def terms_of(names_key: str, text: str, phone_digits: str) -> list[str]:
     """The terms of a case: of its names (number, company, contact as search keys), its text and its phone."""
-    return sorted(_text_terms(text) | _name_terms(names_key) | _fragments(phone_digits, DIGITS))
+    return sorted(_text_terms(text) | caller_terms(names_key, phone_digits))
+
+
+def caller_terms(names_key: str, phone_digits: str) -> set[str]:
+    """Those of a case's terms that come from its names and its phone."""
+    return _name_terms(names_key) | _fragments(phone_digits, DIGITS)
+
+
+def terms_beside(callers: Set[str], number: str, text: str) -> list[str]:
+    """`terms_of` a case whose company, contact and phone have given `callers`."""
+    return sorted(callers | _text_terms(text) | _name_terms(plain(number)))
 
 
 def _text_terms(text: str) -> set[str]:

@@ -7,6 +7,7 @@ would lose pauses (rules 1, 2).
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from db.codes import MissedCause, TimerKind, TimerPhase, Verdict, WaitingFor
@@ -92,8 +93,7 @@ class Facts:
     left_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TimerState:
+class TimerState(NamedTuple):
     """One timer of one cycle, as the facts leave it.
 
     due_at: when the target has been counted; None while paused before it, or if never within five years.
@@ -165,24 +165,29 @@ def plans_of(facts: Facts, book: Rulebook) -> list[tuple[TimerState, list[Plan]]
 
 
 def _replayed(facts: Facts, book: Rulebook) -> Iterator[tuple[TimerState, list[Plan]]]:
-    changes = sorted(facts.changes, key=lambda change: change.at)
+    changes = [(epoch(change.at), change) for change in facts.changes]
+    changes.sort(key=itemgetter(0))
     ended = None if facts.ended_at is None else epoch(facts.ended_at)
-    runs: list[Cycle] | None = None
+    runs = list(cycles(facts))
+    spans: _Spans | None = None
     for kind, cycles_of in CYCLES.items():
-        if kind not in book.kinds and kind is not TimerKind.PROMISE:
+        if kind not in book.kinds and (kind is not TimerKind.PROMISE or not facts.promises):
             continue
-        if runs is None:
-            runs = list(cycles(facts))
-        spans = _pauses_of(kind, facts)
+        if not facts.pauses or kind in NEVER_PAUSED:
+            paused: _Spans = []
+        elif kind is TimerKind.FIRST_RESPONSE:
+            paused = _pauses_of(kind, facts)
+        else:
+            paused = spans = _pauses_of(kind, facts) if spans is None else spans
         found = list(cycles_of(facts, runs))
         for place, cycle in enumerate(found):
             if cycle.until is None and place + 1 < len(found):
                 cycle = cycle._replace(until=found[place + 1].start)
-            replayed = _judged(kind, cycle, facts.matter, changes, spans, ended, book)
+            replayed = _judged(kind, cycle, facts.matter, changes, paused, ended, book)
             if replayed is None:
                 continue
             state, plans = replayed
-            yield replace(state, left_out=True) if facts.left_out else state, plans
+            yield state._replace(left_out=True) if facts.left_out else state, plans
 
 
 def verdict(timer: TimerState, now: datetime) -> Verdict:
@@ -266,6 +271,10 @@ def cycles(facts: Facts) -> Iterator[Cycle]:
     Of several completions in a cycle the earliest counts (rule 21); a reopening of an open case is none.
     """
     number, started, before = 1, epoch(facts.received_at), None
+    if not facts.reopened:
+        first = min(map(epoch, facts.completed), default=None)
+        yield Cycle(1, started, first, None, from_receipt=True)
+        return
     stopped: int | None = None
     steps = [(epoch(at), False) for at in facts.completed]
     steps += [(epoch(at), True) for at in facts.reopened]
@@ -430,8 +439,8 @@ def _judged(
     kind: TimerKind,
     cycle: Cycle,
     matter: Matter,
-    changes: list[Change],
-    pauses: list[tuple[int, int | None]],
+    changes: list[tuple[int, Change]],
+    pauses: _Spans,
     case_ended: int | None,
     book: Rulebook,
 ) -> tuple[TimerState, list[Plan]] | None:
@@ -445,10 +454,10 @@ def _judged(
     if cycle.pauses_from is not None:
         pauses = [span for span in pauses if span[0] >= cycle.pauses_from]
     later = []
-    for change in changes:
+    for at, change in changes:
         is_of_receipt = cycle.from_receipt and change.received_at is not None
-        if is_of_receipt or epoch(change.at) > start:
-            later.append(change)
+        if is_of_receipt or at > start:
+            later.append((at, change))
         elif change.matter is not None:
             matter = change.matter
     policies_at = calendars_at = cycle.start
@@ -461,8 +470,7 @@ def _judged(
     if target is not None:
         plans.append(Plan(0, start, target, start))
         count = _counted(target, start, pauses, _end(start, stop, ended))
-    for change in later:
-        at = epoch(change.at)
+    for at, change in later:
         if cycle.until is not None and at >= cycle.until:
             break
         is_over = (stop is not None and stop <= at) or (ended is not None and ended <= at)
@@ -585,6 +593,10 @@ def _counted(target: Target, start: int, pauses: _Spans, end: int | None) -> _Co
     """When the target has been counted from `start`, pauses taken out, in epoch seconds (rules 5, 8, 9)."""
     try:
         parts = target.parts(start)
+        if not pauses and len(parts) == 1:
+            calendar, seconds = parts[0]
+            if calendar is not None:
+                return _Count(calendar.due_second(start, seconds), (), False)
     except NoDue:
         return _Count(None, (), False)
     spans = _union(pauses, start, end) if pauses else []

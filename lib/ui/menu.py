@@ -42,6 +42,7 @@ MENU: tuple[Entry, ...] = (
         ":material/view_list:",
     ),
     Entry("tickets_entry", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/add_call:"),
+    Entry("tickets_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_missed:"),
     Entry(
         "tickets_detail",
         frozenset(
@@ -49,6 +50,11 @@ MENU: tuple[Entry, ...] = (
         ),
         ":material/description:",
         shown=False,
+    ),
+    Entry(
+        "customers_card",
+        frozenset({R.HOTLINE, R.SALES, R.SUPERVISOR}),
+        ":material/contacts:",
     ),
     Entry(
         "visits_schedule",
@@ -69,6 +75,7 @@ MENU: tuple[Entry, ...] = (
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
     ),
+    Entry("messages_notices", frozenset(), ":material/notifications:", shown=False, everyone=True),
     Entry("people_staff", frozenset({R.ADMINISTRATOR}), ":material/group:"),
     Entry("people_audit", frozenset({R.AUDITOR, R.ADMINISTRATOR}), ":material/fact_check:"),
     Entry("people_account", frozenset(), ":material/account_circle:", shown=False, everyone=True),

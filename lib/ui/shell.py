@@ -8,7 +8,7 @@ from db.codes import Language
 from lib.people import actions
 from lib.people.sessions import SessionFacts
 from lib.shared.settings import ROOT
-from lib.ui import account_steps, doors, menu, sign_in
+from lib.ui import account_steps, bell, doors, menu, sign_in
 from lib.ui.labels import LANGUAGE_KEY, escape, label, language
 
 NAME = "CurtainCall"
@@ -111,6 +111,8 @@ def _bar(facts: SessionFacts | None) -> bool:
         )
         entering = sign_in.hand_over(leave=facts is None and doors.session_row() is not None)
         if facts is not None:
+            if facts.ready:
+                bell.show()
             _own_menu(facts)
     return entering
 

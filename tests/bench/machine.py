@@ -98,3 +98,33 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One goal as it was measured, for the table of the README."""
+
+    goal: str
+    what: str
+    measured: str
+    limit: str
+    met: bool
+
+
+def print_table(lines: Sequence[Line]) -> int:
+    """Print the table; 1 when a goal is missed."""
+    print("| goal | what | measured | goal | |\n|---|---|---|---|---|")
+    for line in lines:
+        state = "met" if line.met else "**missed**"
+        print(f"| {line.goal} | {line.what} | {line.measured} | {line.limit} | {state} |")
+    return 0 if all(line.met for line in lines) else 1
+
+
+def median_of(rounds: Sequence[Reruns], field: str) -> float:
+    return statistics.median(getattr(each, field) for each in rounds)
+
+
+def ratio_of(above: Sequence[Reruns], below: Sequence[Reruns], field: str) -> float:
+    """The median of the rounds' ratios."""
+    pairs = zip(above, below, strict=True)
+    return statistics.median(getattr(a, field) / getattr(b, field) for a, b in pairs)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from db import session as database
 from db.models.customers import Contact
-from db.models.people import AuditRow, RevealRecord
+from db.models.people import AuditRow, Person, RevealRecord
 from lib.customers import actions, queries
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, look, perform
@@ -213,3 +213,47 @@ def test_a_technician_cannot_reveal_any_contact_by_id(
     with database.ReadSession() as session:
         assert session.scalar(select(func.count()).select_from(RevealRecord)) == 0
         assert session.scalar(select(func.count()).select_from(Contact)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"sales_owner_id": "technician"}, "owner_not_of_sales"),
+        ({"service_owner_id": 9999}, "not_found"),
+        ({"remember": "x" * 401}, "words_too_long"),
+        ({"version": 7}, "changed_meanwhile"),
+    ],
+)
+def test_s01_an_owner_is_somebody_of_the_desk(cast, now, changes, key):
+    customer_id = perform(actions.add_customer, actor=cast.hotline, now=now, name="华庭酒店")
+    told = {"version": 1, "service_owner_id": None, "sales_owner_id": None, "remember": ""}
+    told |= {
+        name: getattr(cast, value).person_id
+        if isinstance(value, str) and hasattr(cast, value)
+        else value
+        for name, value in changes.items()
+    }
+    with pytest.raises(Refusal) as refused:
+        perform(actions.change_card, actor=cast.hotline, now=now, customer_id=customer_id, **told)
+    assert refused.value.key == key
+
+
+def test_s01_somebody_who_left_becomes_no_owner_but_may_stay_one(cast, now):
+    customer_id = perform(actions.add_customer, actor=cast.hotline, now=now, name="华庭酒店")
+    told = {
+        "customer_id": customer_id,
+        "service_owner_id": None,
+        "sales_owner_id": cast.sales.person_id,
+        "remember": "",
+    }
+    perform(actions.change_card, actor=cast.hotline, now=now, version=1, **told)
+    with database.writing() as session:
+        session.get(Person, cast.sales.person_id).active = False
+    told["remember"] = "先打电话"
+    perform(actions.change_card, actor=cast.hotline, now=now, version=2, **told)
+    told["service_owner_id"] = cast.sales.person_id
+    with pytest.raises(Refusal) as refused:
+        perform(actions.change_card, actor=cast.hotline, now=now, version=3, **told)
+    assert refused.value.key == "owner_not_active"
+    assert look(queries.count_unowned, actor=cast.hotline, now=now) == 1
+    assert look(queries.list_unowned, actor=cast.technician, now=now) == []

@@ -263,7 +263,8 @@ def test_what_is_kept_for_a_time_only_goes_and_the_rest_stays(cast, clock, monke
     assert count(JobRun) == 1 + len(JOBS)
     with database.ReadSession() as session:
         assert session.scalar(select(func.min(Change.number))) == 31
-        assert session.scalar(select(func.count()).select_from(Change)) == 200
+        cases = select(func.count()).select_from(Change).where(Change.ticket_id >= 0)
+        assert session.scalar(cases) == 200
         assert verify_chain(session) is None
 
 

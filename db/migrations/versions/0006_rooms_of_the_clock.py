@@ -474,6 +474,10 @@ def upgrade() -> None:
             sa.Column("moved_at", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
         )
         batch_op.add_column(
+            sa.Column("notice_at", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
+        )
+        batch_op.create_index("ix_queue_rows_notice", ["notice_at", "ticket_id"], unique=False)
+        batch_op.add_column(
             sa.Column("text_key", sa.Text(), nullable=False, server_default=sa.text("''"))
         )
         _widen(batch_op, "queue_rows", "ticket_status", "status", STATUSES)

@@ -205,7 +205,7 @@ class Callers {
     event.preventDefault();
     event.stopImmediatePropagation();
     if (event.repeat) return;
-    button.focus();
+    if (inside) button.focus();
     button.click();
   }
 
@@ -270,7 +270,7 @@ class Callers {
   }
 
   startClock() {
-    if (this.callFrom !== undefined) return;
+    if (this.callFrom !== undefined || !this.data.timed) return;
     this.callFrom = performance.now();
     this.clock.hidden = false;
     const tick = () => {

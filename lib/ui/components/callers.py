@@ -13,6 +13,7 @@ from lib.ui.components import loader
 from lib.ui.labels import label
 
 LONGEST = 60
+NOWHERE = ".st-key-nowhere"
 
 _field = st.components.v2.component("desk_callers", js=loader("callers.js"))
 
@@ -28,8 +29,9 @@ def show(
     on_begin: Callable[[Any], None],
     next_field: str,
     save_button: str,
-    numbered: str,
-    offer: str,
+    numbered: str = NOWHERE,
+    offer: str = NOWHERE,
+    timed: bool = True,
 ) -> None:
     """Draw the field. A new `generation` empties it and takes the focus; `chosen` is the caller's name once known.
 
@@ -37,6 +39,7 @@ def show(
     both in a callback. `on_begin` gets how many milliseconds ago the first key was pressed, unchecked. After a choice
     by key the focus goes on to `next_field`; Ctrl+Enter in any field presses `save_button`. A digit presses the
     button of that place within `numbered`, with Alt from any field that of `offer`. All four are CSS selectors.
+    `timed`: the call's time is shown.
     """
     asked = _asked(key, generation)
     words = asked.get("words", "")
@@ -66,6 +69,7 @@ def show(
             "save": save_button,
             "numbered": numbered,
             "offer": offer,
+            "timed": timed,
             "longest": LONGEST,
             "style": asset("callers.css").address,
             "labels": {

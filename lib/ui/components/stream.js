@@ -4,6 +4,20 @@ const SILENT_AFTER = 45000;
 const ASK_AGAIN = 25000;
 const LONGEST_PAUSE = 15000;
 
+// Every stream also tells how many notices its person has not read, so that the bell needs one of its own only on
+// pages without any: a browser holds six connections to a host.
+const streams = new Set();
+let unread = null;
+
+/** Tells "unread" when the count has changed, "streams" when one was opened or closed. */
+export const bells = new EventTarget();
+
+/** How many notices are unread; null until a stream has told it. */
+export const unreadCount = () => unread;
+
+/** Whether the page has a stream besides `own`. */
+export const hasOther = (own) => [...streams].some((stream) => stream !== own);
+
 /**
  * Keeps one stream open while the tab is visible.
  * `since()` gives the last number seen; `heard(message)`, `clock(serverMilliseconds)` and
@@ -18,11 +32,15 @@ export class Stream {
     this.onVisibility = () => (document.hidden ? this.disconnect() : this.connect());
     document.addEventListener("visibilitychange", this.onVisibility);
     this.watch = setInterval(() => this.lookForSilence(), 5000);
+    streams.add(this);
+    bells.dispatchEvent(new Event("streams"));
     if (!document.hidden) this.connect();
   }
 
   close() {
     this.closed = true;
+    streams.delete(this);
+    bells.dispatchEvent(new Event("streams"));
     document.removeEventListener("visibilitychange", this.onVisibility);
     clearInterval(this.watch);
     this.disconnect();
@@ -82,6 +100,11 @@ export class Stream {
     if (!block.startsWith("data: ")) return;
     const message = JSON.parse(block.slice(6));
     if (message.now) this.clock(message.now);
+    if (message.t === "unread") {
+      unread = message.count;
+      bells.dispatchEvent(new Event("unread"));
+      return;
+    }
     this.heard(message);
   }
 
