@@ -167,7 +167,9 @@ def test_saving_a_case_takes_at_most_twenty_statements(cast: Cast, now: datetime
             which = {} if ticket is None else {"ticket_id": case, "version": ticket.version}
         with statements(database.writer()) as asked:
             answer = perform(action, actor=actor, now=now, key=f"{what}{case}", **which, **told)
-        assert len(asked) <= MOST_STATEMENTS, (what, [each for each, _ in asked])
+        # Completing opens the return call as well.
+        most = MOST_STATEMENTS + (what == "complete")
+        assert len(asked) <= most, (what, [each for each, _ in asked])
         return answer
 
     opened: dict[str, Any] = {
