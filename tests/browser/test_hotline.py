@@ -1,0 +1,294 @@
+"""The hotline by keyboard alone: a whole call, the race of typing and confirming, a new contact, nothing left over."""
+
+import random
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import func, select
+
+from db import session as database
+from db.codes import Channel, FaultCode, Language, Priority
+from db.models.customers import Contact, Customer
+from db.models.people import Person
+from db.models.tickets import Commitment, PhoneCall, Ticket
+from lib.shared import clock
+from lib.shared.words import text
+from lib.shared.work import actor_of, perform
+from lib.tickets.intake import Caller, Place, take_call
+from tests.browsing import DESKTOP, Windows, settle
+from tests.cast import login_of
+from tests.conftest import locked, run_dir
+from tests.serving import Server, serving, staffed_copy
+from tests.web.sockets import inside
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+MOST_KEYS = 25
+MOST_SECONDS = 45
+"""Of a call whose caller and fault are known, questions included."""
+SLOWER = 3
+"""So many times slower a busy machine may be; the goal is printed beside what was measured."""
+PAUSES = (0, 50, 150, 300)
+"""Milliseconds between typing and confirming."""
+REPLAYS = 100
+FIRMS = ("惠派", "锦绣", "东方", "瑞和", "天长", "明德", "永乐", "新桥", "银杏", "海澜")
+TRADES = ("酒店", "医院", "学校", "置业", "商贸")
+PEOPLE = ("高桂英", "罗帅", "洪建军", "苏杨", "鲍坤", "刘超", "李娜", "王敏", "赵磊", "周涛")
+
+COUNT_MOUSE = """() => {
+    window.deskMouse = 0;
+    for (const kind of ["mousedown", "pointerdown", "touchstart"])
+        document.addEventListener(kind, () => { window.deskMouse += 1; }, true);
+}"""
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at?.id || at?.getAttribute("role") || at?.tagName;
+}"""
+IN_FAULTS = """() => document.querySelector(".st-key-tickets_entry_fault [data-testid='stButtonGroup']")
+    ?.contains(document.activeElement)"""
+
+
+def words(key: str, **params: object) -> str:
+    return text(Language.ZH_CN, key, **params)
+
+
+class Keys:
+    """A keyboard that counts: an inserted text is one key, as from an input method."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.count = page, 0
+
+    def type(self, letters: str) -> None:
+        for letter in letters:
+            self.page.keyboard.press(letter)
+            self.count += 1
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.count += 1
+
+    def insert(self, written: str) -> None:
+        self.page.keyboard.insert_text(written)
+        self.count += 1
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real app on a working morning, with fifty companies of one contact each."""
+    with locked("staffed"):
+        var_dir = staffed_copy(run_dir(), tmp_path_factory.mktemp("hotline"))
+    with serving(var_dir, "--empty", module="tests.daytime") as running:
+        with inside(running):
+            with database.ReadSession() as session:
+                asked = select(Person).where(Person.login == login_of("hotline"))
+                agent = actor_of(session.scalars(asked).one())
+            for nth in range(len(FIRMS) * len(TRADES)):
+                perform(
+                    take_call,
+                    actor=agent,
+                    now=clock.now(),
+                    caller=Caller(
+                        company=f"{FIRMS[nth % 10]}{TRADES[nth // 10]}有限公司",
+                        contact=PEOPLE[(nth * 3 + nth // 10) % 10],
+                        phone=f"138{10_000_000 + nth * 917:08d}",
+                    ),
+                    place=Place(site="总部"),
+                    channel=Channel.PHONE,
+                    received_at=None,
+                    fault=FaultCode.NOISE,
+                    words="",
+                    priority=Priority.P3,
+                )
+        yield running
+
+
+@pytest.fixture
+def windows(chromium: Browser, desk: Server) -> Iterator[Windows]:
+    opened = Windows(chromium, desk.address)
+    try:
+        yield opened
+        opened.check()
+    finally:
+        opened.close()
+
+
+def open_entry(windows: Windows) -> Page:
+    page = windows.open("hotline", "/tickets_entry", size=DESKTOP)
+    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    page.evaluate(COUNT_MOUSE)
+    return page
+
+
+def number_on_screen(page: Page) -> str:
+    head = page.locator(
+        ".st-key-tickets_entry_saved h2", has_text=re.compile(r"^\s*CC-\d{4}-\d{6}")
+    )
+    head.wait_for()
+    return head.inner_text().strip()
+
+
+def test_a_whole_call_by_keyboard_alone(windows: Windows, desk: Server) -> None:
+    page = open_entry(windows)
+    keys, began = Keys(page), time.monotonic()
+    keys.type("hpjd ggy")
+    page.get_by_role("option", name=re.compile("惠派酒店")).first.wait_for()
+    keys.press("Enter")
+    page.wait_for_function(IN_FAULTS)
+    keys.press("1")
+    expect(page.locator(".desk-steps li.done")).to_have_count(4)
+    promise = page.locator(".desk-steps q").inner_text()
+    keys.press("Tab")
+    keys.insert("三楼会议室电动轨道不动，明天要用")
+    keys.press("Control+Enter")
+    number = number_on_screen(page)
+    seconds = time.monotonic() - began
+    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    mouse = page.evaluate("() => window.deskMouse")
+    print(
+        f"a known caller with a known fault: {keys.count} keys (goal {MOST_KEYS}), "
+        f"{seconds:.1f} s (goal {MOST_SECONDS}), {mouse} clicks"
+    )
+    assert mouse == 0
+    assert keys.count <= MOST_KEYS
+    assert seconds <= MOST_SECONDS * SLOWER
+    with inside(desk), database.ReadSession() as session:
+        ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        customer = session.get(Customer, ticket.customer_id)
+        contact = session.get(Contact, ticket.contact_id)
+        call = session.scalars(select(PhoneCall).where(PhoneCall.ticket_id == ticket.id)).one()
+        told = session.scalars(select(Commitment).where(Commitment.ticket_id == ticket.id)).one()
+    assert (customer.name, contact.name) == ("惠派酒店有限公司", "高桂英")
+    assert (ticket.fault, ticket.words) == (
+        FaultCode.MOTOR_DEAD,
+        "三楼会议室电动轨道不动，明天要用",
+    )
+    assert set(call.steps) == {"company", "record", "contact", "fault", "promise", "save"}
+    assert ticket.received_at == call.offered_at
+    assert told.words in promise
+    saved = page.locator(".st-key-tickets_entry_saved")
+    expect(saved).to_contain_text(told.words)
+    # Nothing of the last caller is left, and the offer is one key away without leaving the caller's field.
+    expect(page.locator("#caller")).to_have_value("")
+    expect(page.get_by_role("textbox", name=words("entry.words"))).to_have_value("")
+    expect(page.locator(".desk-steps li.done")).to_have_count(0)
+    keys.press("Alt+1")
+    expect(page.get_by_text(words("offer.wished"))).to_be_visible()
+    assert page.evaluate("() => window.deskMouse") == 0
+
+
+def test_the_caller_on_the_screen_is_the_one_that_is_chosen_100_of_100_times(
+    windows: Windows, desk: Server
+) -> None:
+    page = open_entry(windows)
+    chance = random.Random(4711)
+    with inside(desk), database.ReadSession() as session:
+        known = session.execute(
+            select(Customer.name, Contact.name, Contact.phone)
+            .join(Contact, Contact.customer_id == Customer.id)
+            .where(Customer.name.endswith("有限公司"))
+            .order_by(Contact.id)
+            .limit(50)
+        ).all()
+    wrong = []
+    field = page.locator("#caller")
+    chosen = ""
+    for nth in range(REPLAYS):
+        company, contact, phone = chance.choice(known)
+        if f"{company} · {contact}" == chosen:
+            company, contact, phone = known[(known.index((company, contact, phone)) + 1) % 50]
+        typed = (phone, phone[-6:], f"{company[:4]} {contact}")[nth % 3]
+        field.focus()
+        page.keyboard.press("Control+A")
+        # Typed as a wrong name first, then as the right one: the list of the wrong one must not be taken.
+        if nth % 2:
+            page.keyboard.insert_text(chance.choice(known)[0][:2])
+            page.wait_for_timeout(PAUSES[(nth // 4) % 4])
+            page.keyboard.press("Control+A")
+        if typed.isascii():
+            page.keyboard.type(typed)
+        else:
+            page.keyboard.insert_text(typed)
+        page.wait_for_timeout(PAUSES[nth % 4])
+        page.keyboard.press("Enter")
+        chosen = f"{company} · {contact}"
+        try:
+            expect(field).to_have_value(chosen, timeout=15_000)
+            page.wait_for_function(IN_FAULTS, timeout=15_000)
+        except AssertionError:
+            wrong.append((typed, field.input_value(), chosen))
+    print(f"the right caller {REPLAYS - len(wrong)} of {REPLAYS} times")
+    assert wrong == []
+
+
+def test_a_new_contact_of_a_known_company_is_two_fields(windows: Windows, desk: Server) -> None:
+    page = open_entry(windows)
+    keys, began = Keys(page), time.monotonic()
+    keys.type("jxyy")
+    page.get_by_role("option", name=re.compile("锦绣医院")).first.wait_for()
+    keys.press("Enter")
+    page.wait_for_function(IN_FAULTS)
+    # Back from the faults over item and site to the contact; the last of its choices is a new one.
+    for _ in range(3):
+        keys.press("Shift+Tab")
+    keys.press("ArrowDown")
+    page.get_by_role("option", name=re.compile(words("entry.new_contact"))).wait_for()
+    keys.press("End")
+    keys.press("Enter")
+    name = page.get_by_role("textbox", name=words("entry.contact_name"))
+    name.wait_for()
+    settle(page)
+    keys.press("Tab")
+    keys.press("Tab")
+    expect(name).to_be_focused()
+    keys.insert("陈新")
+    keys.press("Tab")
+    keys.type("13955556666")
+    keys.press("Tab")
+    settle(page)
+    seconds = time.monotonic() - began
+    page.locator(".st-key-tickets_entry_fault button").nth(8).focus()
+    keys.press("9")
+    expect(page.locator(".desk-steps li.done")).to_have_count(4)
+    keys.press("Control+Enter")
+    number = number_on_screen(page)
+    print(f"a new contact of a known company: {keys.count} keys, {seconds:.1f} s to the phone")
+    with inside(desk), database.ReadSession() as session:
+        ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        contact = session.get(Contact, ticket.contact_id)
+        customer = session.get(Customer, ticket.customer_id)
+        count = session.scalar(
+            select(func.count()).select_from(Contact).where(Contact.customer_id == customer.id)
+        )
+    assert (customer.name, contact.name, contact.phone) == (
+        "锦绣医院有限公司",
+        "陈新",
+        "13955556666",
+    )
+    assert (contact.verified, count) == (False, 2)
+
+
+def test_a_call_about_an_open_case_is_noted_on_it_with_one_key(
+    windows: Windows, desk: Server
+) -> None:
+    page = open_entry(windows)
+    with inside(desk), database.ReadSession() as session:
+        before = session.scalar(select(func.count()).select_from(Ticket))
+    keys = Keys(page)
+    keys.type("dfxx")
+    page.get_by_role("option", name=re.compile("东方学校")).first.wait_for()
+    keys.press("Enter")
+    page.wait_for_function(IN_FAULTS)
+    settle(page)
+    keys.press("Alt+a")
+    number = number_on_screen(page)
+    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    with inside(desk), database.ReadSession() as session:
+        ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        customer = session.get(Customer, ticket.customer_id)
+        assert customer.name == "东方学校有限公司"
+        assert session.scalar(select(func.count()).select_from(Ticket)) == before
+    assert keys.count == 6
