@@ -97,9 +97,9 @@ def found(actor: Any, now: datetime, words: str, where: QueueFilter = ALL) -> li
 @pytest.mark.parametrize(
     "typed",
     [
-        "电机", "电动窗帘", "遥控器没", "应", "客", "华庭酒店", "庭酒", "王建", "王", "huatingjiudian", "htjd",
+        "电机", "电动窗帘", "遥控器没", "华庭酒店", "庭酒", "王建", "huatingjiudian", "htjd",
         "wangjian", "wjg", "13912345678", "5678", "139 1234 5678", "CC-2026-000001", "０００００1",
-        "电机 华庭", "wjg 遥控", "电机 5678",
+        "王 5678", "电机 华庭", "wjg 遥控", "电机 5678",
     ],
 )  # fmt: skip
 def test_one_box_finds_a_closed_case_by_whatever_somebody_knows(
@@ -152,7 +152,13 @@ def test_a_list_of_closed_cases_needs_words_a_customer_or_at_most_92_days(
         page = look(read_cases, actor=cast.auditor, now=now, where=asked)
         return [line.id for line in page.lines]
 
-    for where in ({}, {"text": "%"}, {"from_on": today}, {"status": TicketStatus.CLOSED}):
+    for where in (
+        {},
+        {"text": "%"},
+        {"text": "帘"},
+        {"from_on": today},
+        {"status": TicketStatus.CLOSED},
+    ):
         with pytest.raises(Refusal, match="closed_needs_narrowing"):
             listed(**where)
     for first, last in ((today - timedelta(days=92), today), (today, today - timedelta(days=1))):
@@ -278,7 +284,7 @@ def store(module_database: str) -> Iterator[list[tuple[int, tuple[str, str, str]
 
 
 TYPED = [
-    "窗帘", "帘", "罗马帘", "电机不转", "noise", "华庭", "sunny", "sun", "htjd", "wjg", "ln", "caxh", "chongqing", "单",
+    "窗帘", "罗马帘", "电机不转", "noise", "华庭", "sunny", "sun", "htjd", "wjg", "ln", "cayh", "chongqing", "单雄",
     "5678", "801", "02168888888",
     "cc-2026-000007", "0007", "窗帘 htjd", "窗帘 王", "王 5678", "139 1234 5678", "abc-200",
 ]  # fmt: skip
