@@ -12,6 +12,7 @@ from db.codes import (
     Channel,
     CommitmentKind,
     CoverageState,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -44,7 +45,7 @@ from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.policies import matter_now, matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
 from lib.tickets.targets import Rulebook
 from lib.tickets.terms import terms_of, text_key
@@ -133,7 +134,11 @@ def open_ticket(
     work.session.add(ticket)
     work.session.flush()
     work.session.info.setdefault(BEGUN, {})[ticket.id] = beside
-    add_event(work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW)
+    level = beside[0].level
+    told = {} if level is CustomerLevel.STANDARD else {"level": level}
+    add_event(
+        work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW, details=told
+    )
     work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
     recompute(work, ticket)
     return ticket.id
@@ -329,7 +334,7 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
     )
     ticket.completed_at = work.now
     target = _rulebook(work).target_of(
-        TimerKind.RETURN_CALL, matter_of(ticket), epoch(work.now), epoch(work.now)
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(work.now), epoch(work.now)
     )
     if target is None:
         raise Refusal("no_return_call_target")

@@ -1,11 +1,12 @@
 """How a case may move, and what its facts mean for the timers. One table holds states and moves."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from db.codes import (
+    CustomerLevel,
     EventKind,
     Priority,
     ReturnCallResult,
@@ -118,7 +119,10 @@ class Fact:
 
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
-    """The timers' facts from a timeline in the order of events; `matter` is what the case is now."""
+    """The timers' facts from a timeline in the order of events.
+
+    matter: what the case is now, but the level that it has unless its receipt tells another.
+    """
     contacts: list[datetime] = []
     completed, reopened, pauses = [], [], []
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
@@ -133,6 +137,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     events = tuple(events)
     undone = undone_merges((event.kind, event.details) for event in events)
     for event in events:
+        if event.kind is EventKind.RECEIVED and event.details and "level" in event.details:
+            matter = matter._replace(level=CustomerLevel(event.details["level"]))
         if event.kind is EventKind.MERGE_UNDONE:
             contacts += instants((event.details or {}).get("contacts", ()))
             messages = instants((event.details or {}).get("inbound", ()))
@@ -199,8 +205,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     if open_pause is not None:
         pauses.append(Pause(open_pause[0], None, open_pause[1]))
     for change in reversed(changed):
-        if change.before is not None:
-            matter = matter._replace(priority=change.before)
+        if "priority" in change.before:
+            matter = matter._replace(priority=change.before["priority"])
     return Facts(
         received_at,
         contacts=tuple(contacts),
@@ -211,16 +217,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         calls_ended=tuple(calls_ended),
         entered=tuple(entered),
         matter=matter,
-        changes=(
-            *(
-                replace(
-                    change.change,
-                    matter=None if change.after is None else matter._replace(priority=change.after),
-                )
-                for change in changed
-            ),
-            *absorbed,
-        ),
+        changes=(*_in_order(matter, changed), *absorbed),
         left_out=left_out,
         attempts=tuple(at_of[EventKind.ATTEMPTED]),
         inbound=tuple(at_of[EventKind.INBOUND]),
@@ -268,9 +265,25 @@ def _note_promise(told: dict[int, _Told], event: Fact) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
+    """A change with the fields of the matter before and after it."""
+
     change: Change
-    before: Priority | None = None
-    after: Priority | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+MATTERS: Mapping[str, type[Priority] | type[CustomerLevel]] = {
+    "priority": Priority,
+    "level": CustomerLevel,
+}
+"""Fields that policies are matched by and that may change while a case is open."""
+
+
+def _in_order(matter: Matter, changed: Iterable[_Changed]) -> Iterator[Change]:
+    """Each change with what the case was from then on."""
+    for change in changed:
+        matter = matter._replace(**change.after)
+        yield replace(change.change, matter=matter if change.after else None)
 
 
 def _note_change(changed: list[_Changed], event: Fact) -> None:
@@ -282,10 +295,13 @@ def _note_change(changed: list[_Changed], event: Fact) -> None:
         calendars = at if details.get("calendars") else None
         changed.append(_Changed(Change(at, event.actor_id, None, policies, calendars)))
         return
-    told = details.get("values", {}).get("priority")
-    if told is None:
+    told = details.get("values", {})
+    before, after = (
+        {name: code(told[name][place]) for name, code in MATTERS.items() if name in told}
+        for place in (0, 1)
+    )
+    if not after:
         return
-    before, after = (Priority(value) for value in told)
     last = changed[-1] if changed else None
     if (
         last is not None

@@ -8,6 +8,7 @@ import streamlit as st
 
 from db.codes import (
     ActorKind,
+    CustomerLevel,
     EventKind,
     FaultCode,
     Priority,
@@ -32,7 +33,17 @@ WORDS_OF_FIELDS = (
     "site_id",
     "item_id",
     "owner_id",
+    "level",
 )
+
+OF_OTHER_CASES = (
+    EventKind.MERGED,
+    EventKind.ABSORBED,
+    EventKind.MERGE_UNDONE,
+    EventKind.SPLIT_OFF,
+    EventKind.LINKED,
+)
+"""Events that name another case."""
 
 Fact = tuple[str, str]
 
@@ -196,6 +207,8 @@ def _details(event: EventRow) -> list[str]:
         ]
     if event.kind is EventKind.SURVEY_ANSWERED and "satisfaction" in told:
         return [label("ticket.satisfaction", score=told["satisfaction"])]
+    if event.kind in OF_OTHER_CASES and "number" in told:
+        return [str(told["number"])]
     if event.kind is EventKind.CHANGED:
         return [_changed(field, told.get("values", {})) for field in told.get("fields", ())]
     return []
@@ -205,7 +218,8 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field not in WORDS_OF_FIELDS:
         return ""
     name = label(f"ticket.field.{field}")
-    kind = {"priority": Priority, "fault": FaultCode}.get(field)
+    kinds = {"priority": Priority, "fault": FaultCode, "level": CustomerLevel}
+    kind = kinds.get(field)
     if kind is None or field not in values:
         return name
     before, after = (code_label(kind(value)) for value in values[field])

@@ -7,13 +7,14 @@ from sqlalchemy import delete, func, select, update
 from db.codes import EventKind, Role, TicketStatus, VisitFileKind, VisitOutcome, VisitStatus
 from db.models.tickets import Ticket
 from db.models.visits import Visit, VisitFile, VisitPart
+from lib.shared import images
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.stock import actions as stock
 from lib.tickets import actions as tickets
 from lib.tickets import rules as ticket_rules
-from lib.visits import images, rules
+from lib.visits import rules
 
 MOST_PHOTOS = 10
 
