@@ -133,9 +133,8 @@ def apply_macro(
             version=None,
             waiting_for=waiting_for,
             words=macro.name,
+            until_at=work.now + timedelta(hours=changes["waiting_hours"]),
         )
-        ticket.waiting_until = work.now + timedelta(hours=changes["waiting_hours"])
-        ticket.waiting_owner_id = work.actor.person_id
     work.record("ticket.macro_applied", ticket, macro_id=macro.id)
 
 

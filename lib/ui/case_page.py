@@ -33,6 +33,7 @@ WORDS_OF_FIELDS = (
     "site_id",
     "item_id",
     "owner_id",
+    "next_action_at",
     "level",
 )
 
@@ -111,6 +112,7 @@ def show_facts(ticket: TicketDetail) -> None:
             (label("ticket.entered_at"), when(ticket.entered_at)),
             (label("ticket.technician"), ticket.technician or label("ticket.nobody")),
             (label("ticket.owner"), ticket.owner or label("ticket.nobody")),
+            (label("ticket.field.next_action_at"), when(ticket.next_action_at)),
         ],
     )
 
@@ -218,6 +220,9 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field not in WORDS_OF_FIELDS:
         return ""
     name = label(f"ticket.field.{field}")
+    if field == "next_action_at" and field in values:
+        at = values[field][1]
+        return f"{name} {when(datetime.fromisoformat(at))}" if at else name
     kinds = {"priority": Priority, "fault": FaultCode, "level": CustomerLevel}
     kind = kinds.get(field)
     if kind is None or field not in values:

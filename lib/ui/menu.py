@@ -80,6 +80,11 @@ MENU: tuple[Entry, ...] = (
     ),
     Entry("tickets_macros", frozenset({R.SUPERVISOR}), ":material/quickreply:"),
     Entry(
+        "tickets_commitments",
+        frozenset({R.HOTLINE, R.DISPATCHER, R.SUPERVISOR, R.QUALITY, R.AUDITOR}),
+        ":material/handshake:",
+    ),
+    Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from db import session as database
-from db.codes import Channel, FaultCode, Priority, TicketStatus, WaitingFor
+from db.codes import CancelReason, Channel, FaultCode, Priority, TicketStatus, WaitingFor
 from db.models.tickets import Ticket
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
@@ -242,6 +242,7 @@ def test_words_stay_readable_when_a_step_is_no_longer_possible(ticket: int, cast
         now=clock.now(),
         ticket_id=ticket,
         version=stored(ticket).version,
+        reason=CancelReason.NOT_NEEDED,
         words="客户撤回",
     )
     at.run()

@@ -295,9 +295,7 @@ def test_a_pause_repeats_no_warning_and_tells_nothing_while_it_lasts(desk):
 
 
 def waiting_arguments(desk):
-    """Until when is asked for since rule 10 has been told to the desk."""
-    asked = actions.start_waiting.__annotations__
-    return {"until": desk.now + timedelta(days=3)} if "until" in asked else {}
+    return {"until_at": desk.now + timedelta(days=3)}
 
 
 def test_rule_19_a_change_that_moves_the_due_makes_a_new_plan_with_warnings_of_its_own(desk):

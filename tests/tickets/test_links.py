@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db import session as database
 from db.codes import (
+    CancelReason,
     EventKind,
     FaultCode,
     LinkKind,
@@ -99,7 +100,8 @@ def test_a_link_to_itself_or_to_a_cancelled_case_is_refused(desk):
         link(desk, one, one)
     with pytest.raises(Refusal, match="link_by_verb"):
         link(desk, one, another, kind=LinkKind.RECURRENCE)
-    desk.step(actions.cancel_ticket, another, by=desk.cast.supervisor, words="不需要")
+    cancel = {"reason": CancelReason.NOT_NEEDED, "words": "不需要"}
+    desk.step(actions.cancel_ticket, another, by=desk.cast.supervisor, **cancel)
     with pytest.raises(Refusal, match="link_cancelled"):
         link(desk, one, another)
     with pytest.raises(Refusal, match="link_cancelled"):
