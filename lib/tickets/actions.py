@@ -1,7 +1,7 @@
 """Every verb that changes a case. Each adds facts; timers and the open list follow from the facts."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -39,7 +39,7 @@ from db.models.tickets import (
 )
 from lib.coverage.rules import coverage_state
 from lib.messages.actions import notify, withdraw
-from lib.shared.calendar import epoch
+from lib.shared.calendar import FARTHEST_DUE, NoDue, epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
@@ -49,7 +49,7 @@ from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
 from lib.tickets.policies import matter_now, matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
-from lib.tickets.targets import Rulebook
+from lib.tickets.targets import Rulebook, Target
 from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
@@ -401,11 +401,19 @@ def complete_ticket(
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=earliest(target, at),
+            due_at=_return_call_due(target, at),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
     recompute(work, ticket)
+
+
+def _return_call_due(target: Target, now: datetime) -> datetime:
+    """The due of a return call; one that is never reached is the error of its timer alone (rule 6)."""
+    try:
+        return earliest(target, now)
+    except NoDue:
+        return now + timedelta(seconds=FARTHEST_DUE)
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
