@@ -444,7 +444,7 @@ def verify(
     open_list: verification.Check = partial(verification.check_open_list, sample=sample)
     checks = {
         "": (*verification.CHECKS[:-1], open_list),
-        "timers": (open_list,),
+        "timers": (verification.check_timer_versions, open_list),
         "counters": (verification.check_counters,),
     }[what]
     for check in checks:

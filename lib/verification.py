@@ -12,6 +12,7 @@ from lib.shared.work import Look
 from lib.stock.queries import find_ledger_faults
 from lib.tickets import counters
 from lib.tickets.checks import check_timers
+from lib.tickets.version_checks import check_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ def check_open_list(look: Look, *, sample: int | None = None) -> Finding:
     return Finding("timers", False, f"{where}: stored {fault.stored}, by facts {fault.derived}")
 
 
+def check_timer_versions(look: Look) -> Finding:
+    """Versions of calendars and policies: unchanged, in order, not overlapping, and there for each timer."""
+    report = check_versions(look)
+    told = report.fault or f"{report.calendar_versions} calendars, {report.policies} policies"
+    return Finding("versions", report.fault is None, told)
+
+
 def check_counters(look: Look) -> Finding:
     """The numbers above the queue and of saved lists against a full recount at the same second."""
     report = counters.check_counters(look)
@@ -67,4 +75,10 @@ def check_counters(look: Look) -> Finding:
 
 
 Check = Callable[[Look], Finding]
-CHECKS: tuple[Check, ...] = (check_audit, check_stock, check_counters, check_open_list)
+CHECKS: tuple[Check, ...] = (
+    check_audit,
+    check_stock,
+    check_counters,
+    check_timer_versions,
+    check_open_list,
+)

@@ -3,9 +3,11 @@
 Timers name the version they were computed with, so an edit never moves a due that stands (rule 15).
 """
 
+import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Lock
 from typing import Any
@@ -43,6 +45,28 @@ class AnnouncedDay:
     on: date
     name: str
     is_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayByHand:
+    """A day as somebody set it: closed, open as a make-up day, or with `hours` of its own; the reason is shown."""
+
+    kind: DayKind
+    hours: Hours = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDraft:
+    """Edits that are not saved yet. What is None stays; a day that is None falls back to what it was without a hand.
+
+    announcements: by year; each replaces what was imported for it, and days by hand beat them (rule 7).
+    """
+
+    days: Mapping[date, DayByHand | None] = field(default_factory=dict)
+    week: Mapping[int, Hours] | None = None
+    make_up_hours: Hours | None = None
+    announcements: Mapping[int, Sequence[AnnouncedDay]] = field(default_factory=dict)
 
 
 _kept: OrderedDict[tuple[str, int], CalendarVersion] = OrderedDict()
@@ -87,6 +111,24 @@ def _kept_version(
         else:
             _kept.move_to_end(key)
         return kept
+
+
+def stored_content(session: Session, calendar_id: int, version: int) -> dict[str, Any]:
+    """What a version holds, as it is stored. Refuses `no_such_calendar`."""
+    content: dict[str, Any] | None = session.scalar(
+        select(CalendarSnapshot.content).where(
+            CalendarSnapshot.calendar_id == calendar_id, CalendarSnapshot.version == version
+        )
+    )
+    if content is None:
+        raise Refusal("no_such_calendar", name=f"{calendar_id}/{version}")
+    return content
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a version's content, which the audit row of its making names."""
+    message = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(message).hexdigest()
 
 
 def built(content: Mapping[str, Any]) -> WorkingCalendar:
@@ -160,30 +202,21 @@ def edit_calendar(
 
     Refuses `changed_meanwhile` when `version` is not the newest, and `hours_unusable` (rule 6).
     """
-    calendar = _calendar_of(session, calendar_id, version)
-    for on, hours in (days or {}).items():
-        calendar.days = [
-            day for day in calendar.days if day.on_day != on or day.source is not DaySource.HAND
-        ]
-        if hours is None:
-            continue
-        session.flush()
-        kind = DayKind.OTHER_HOURS if hours else DayKind.CLOSED
-        calendar.days += [
-            CalendarDay(
-                on_day=on,
-                kind=kind,
-                source=DaySource.HAND,
-                opens_minute=opens,
-                closes_minute=closes,
-            )
-            for opens, closes in _usable(hours) or ((0, 0),)
-        ]
-    if week is not None:
-        _set_week(calendar, week)
-    if make_up_hours is not None:
-        calendar.make_up_hours = _lists(make_up_hours)
-    return publish(session, calendar, now=now, person_id=person_id)
+    told = {
+        on: None
+        if hours is None
+        else DayByHand(DayKind.OTHER_HOURS if hours else DayKind.CLOSED, hours)
+        for on, hours in (days or {}).items()
+    }
+    draft = CalendarDraft(told, week, make_up_hours)
+    return save_draft(
+        session,
+        calendar_id=calendar_id,
+        version=version,
+        draft=draft,
+        now=now,
+        person_id=person_id,
+    )
 
 
 def import_announcement(
@@ -200,10 +233,89 @@ def import_announcement(
 
     A year counts as known only if its announcement lists at least one day (rule 6).
     """
+    return save_draft(
+        session,
+        calendar_id=calendar_id,
+        version=version,
+        draft=CalendarDraft(announcements={year: days}),
+        now=now,
+        person_id=person_id,
+    )
+
+
+def save_draft(
+    session: Session,
+    *,
+    calendar_id: int,
+    version: int,
+    draft: CalendarDraft,
+    now: datetime,
+    person_id: int | None = None,
+) -> CalendarVersion:
+    """A new version with the edits of a draft.
+
+    Refuses `changed_meanwhile` when `version` is not the newest, and `hours_unusable` (rule 6).
+    """
     calendar = _calendar_of(session, calendar_id, version)
     with session.no_autoflush:
-        _set_announced(calendar, year, days)
+        _take_back(calendar, draft)
+        # The days that go leave before those that come: both may begin at the same minute of the same day.
+        session.flush()
+        _put_in(calendar, draft)
     return publish(session, calendar, now=now, person_id=person_id)
+
+
+def drafted(
+    session: Session, *, calendar_id: int, version: int, draft: CalendarDraft
+) -> WorkingCalendar:
+    """The working time that saving the draft would make; for a reading session, which writes nothing.
+
+    Refuses as `save_draft` does.
+    """
+    calendar = _calendar_of(session, calendar_id, version)
+    with session.no_autoflush:
+        _take_back(calendar, draft)
+        _put_in(calendar, draft)
+        content = content_of(calendar)
+    session.expunge_all()
+    try:
+        return built(content)
+    except ValueError:
+        raise Refusal("hours_unusable") from None
+
+
+def _take_back(calendar: Calendar, draft: CalendarDraft) -> None:
+    calendar.days = [
+        day
+        for day in calendar.days
+        if day.source is not DaySource.HAND or day.on_day not in draft.days
+    ]
+
+
+def _put_in(calendar: Calendar, draft: CalendarDraft) -> None:
+    for on, told in draft.days.items():
+        if told is None:
+            continue
+        hours = _usable(told.hours) if told.kind is DayKind.OTHER_HOURS else ((0, 0),)
+        if not hours:
+            raise Refusal("hours_unusable")
+        calendar.days += [
+            CalendarDay(
+                on_day=on,
+                kind=told.kind,
+                source=DaySource.HAND,
+                name=told.reason,
+                opens_minute=opens,
+                closes_minute=closes,
+            )
+            for opens, closes in hours
+        ]
+    if draft.week is not None:
+        _set_week(calendar, draft.week)
+    if draft.make_up_hours is not None:
+        calendar.make_up_hours = _lists(draft.make_up_hours)
+    for year, days in draft.announcements.items():
+        _set_announced(calendar, year, days)
 
 
 def publish(

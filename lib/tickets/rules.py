@@ -1,11 +1,13 @@
 """How a case may move, and what its facts mean for the timers. One table holds states and moves."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.codes import (
+    CancelReason,
+    CustomerLevel,
     EventKind,
     Priority,
     ReturnCallResult,
@@ -53,6 +55,19 @@ TOLD_BY_INSTANT = (
     EventKind.ASSIGNED,
 )
 """Events that timers read by their instant alone."""
+LEFT_OUT = frozenset({CancelReason.DUPLICATE, CancelReason.SPAM})
+"""A case cancelled for such a reason was none: its verdicts leave the rate (rule 18)."""
+NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
+"""Events that are written beside the work and bring a case no further (S-06)."""
+LONGEST_WAIT = timedelta(days=366)
+FARTHEST_ACTION = timedelta(days=366)
+USUAL_WAIT: dict[WaitingFor, timedelta] = {
+    WaitingFor.CUSTOMER: timedelta(days=1),
+    WaitingFor.PARTS: timedelta(days=3),
+    WaitingFor.MAKER: timedelta(days=5),
+    WaitingFor.APPRAISAL: timedelta(days=3),
+}
+"""How long a wait is expected to last unless somebody knows better."""
 RETURN_CALL_TRIES = 3
 """After this many unanswered tries a return call counts as ended (S-25)."""
 
@@ -78,6 +93,18 @@ def ensure_received_in_time(received_at: datetime, now: datetime) -> None:
     """A case is received when it was received, which may be long ago but not to come (rule 3)."""
     if received_at > now:
         raise Refusal("received_in_future")
+
+
+def ensure_until(until_at: datetime | None, now: datetime) -> datetime:
+    """The expected end of a wait: named, to come, within a year (rule 10).
+
+    Refuses `waiting_until_missing` and `waiting_until_past`.
+    """
+    if until_at is None:
+        raise Refusal("waiting_until_missing")
+    if not now < until_at <= now + LONGEST_WAIT:
+        raise Refusal("waiting_until_past")
+    return until_at.replace(microsecond=0)
 
 
 def ensure_words(words: str, *, limit: int = 4000) -> str:
@@ -115,10 +142,25 @@ class Fact:
     recorded_at: datetime | None = None
     actor_id: int | None = None
     details: Mapping[str, Any] | None = None
+    id: int | None = None
+
+
+def standing(events: Iterable[Fact]) -> list[Fact]:
+    """The events without those that were withdrawn: as if they had never been (rules 13, 14)."""
+    told = list(events)
+    gone = {
+        event.details["withdrawn_id"]
+        for event in told
+        if event.kind is EventKind.WITHDRAWN and event.details
+    }
+    return [event for event in told if event.id not in gone] if gone else told
 
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
-    """The timers' facts from a timeline in the order of events; `matter` is what the case is now."""
+    """The timers' facts from a timeline in the order of events.
+
+    matter: what the case is now, but the level that it has unless its receipt tells another.
+    """
     contacts: list[datetime] = []
     completed, reopened, pauses = [], [], []
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
@@ -130,9 +172,11 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     # A merge ended the pause and was undone: only what was done to the case since then may have ended it.
     is_left_open = left_out = False
     ended_at = None
-    events = tuple(events)
+    events = standing(events)
     undone = undone_merges((event.kind, event.details) for event in events)
     for event in events:
+        if event.kind is EventKind.RECEIVED and event.details and "level" in event.details:
+            matter = matter._replace(level=CustomerLevel(event.details["level"]))
         if event.kind is EventKind.MERGE_UNDONE:
             contacts += instants((event.details or {}).get("contacts", ()))
             messages = instants((event.details or {}).get("inbound", ()))
@@ -190,7 +234,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
             ended_at = None
         elif event.kind in (EventKind.CLOSED, EventKind.CANCELLED, EventKind.MERGED):
             ended_at = event.at
-            left_out = left_out or event.kind is EventKind.MERGED
+            is_none = (event.details or {}).get("reason") in LEFT_OUT
+            left_out = left_out or is_none or event.kind is EventKind.MERGED
         elif event.kind is EventKind.WAITING_STARTED and event.waiting_for is not None:
             open_pause = (event.at, event.waiting_for)
         elif event.kind is EventKind.WAITING_ENDED and open_pause is not None:
@@ -199,8 +244,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     if open_pause is not None:
         pauses.append(Pause(open_pause[0], None, open_pause[1]))
     for change in reversed(changed):
-        if change.before is not None:
-            matter = matter._replace(priority=change.before)
+        if "priority" in change.before:
+            matter = matter._replace(priority=change.before["priority"])
     return Facts(
         received_at,
         contacts=tuple(contacts),
@@ -211,16 +256,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         calls_ended=tuple(calls_ended),
         entered=tuple(entered),
         matter=matter,
-        changes=(
-            *(
-                replace(
-                    change.change,
-                    matter=None if change.after is None else matter._replace(priority=change.after),
-                )
-                for change in changed
-            ),
-            *absorbed,
-        ),
+        changes=(*_in_order(matter, changed), *absorbed),
         left_out=left_out,
         attempts=tuple(at_of[EventKind.ATTEMPTED]),
         inbound=tuple(at_of[EventKind.INBOUND]),
@@ -268,9 +304,25 @@ def _note_promise(told: dict[int, _Told], event: Fact) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
+    """A change with the fields of the matter before and after it."""
+
     change: Change
-    before: Priority | None = None
-    after: Priority | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+MATTERS: Mapping[str, type[Priority] | type[CustomerLevel]] = {
+    "priority": Priority,
+    "level": CustomerLevel,
+}
+"""Fields that policies are matched by and that may change while a case is open."""
+
+
+def _in_order(matter: Matter, changed: Iterable[_Changed]) -> Iterator[Change]:
+    """Each change with what the case was from then on."""
+    for change in changed:
+        matter = matter._replace(**change.after)
+        yield replace(change.change, matter=matter if change.after else None)
 
 
 def _note_change(changed: list[_Changed], event: Fact) -> None:
@@ -282,10 +334,13 @@ def _note_change(changed: list[_Changed], event: Fact) -> None:
         calendars = at if details.get("calendars") else None
         changed.append(_Changed(Change(at, event.actor_id, None, policies, calendars)))
         return
-    told = details.get("values", {}).get("priority")
-    if told is None:
+    told = details.get("values", {})
+    before, after = (
+        {name: code(told[name][place]) for name, code in MATTERS.items() if name in told}
+        for place in (0, 1)
+    )
+    if not after:
         return
-    before, after = (Priority(value) for value in told)
     last = changed[-1] if changed else None
     if (
         last is not None

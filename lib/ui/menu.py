@@ -52,6 +52,14 @@ MENU: tuple[Entry, ...] = (
         shown=False,
     ),
     Entry(
+        "tickets_timer",
+        frozenset(
+            {R.HOTLINE, R.DISPATCHER, R.TECHNICIAN, R.SUPERVISOR, R.SALES, R.QUALITY, R.AUDITOR}
+        ),
+        ":material/receipt_long:",
+        shown=False,
+    ),
+    Entry(
         "customers_card",
         frozenset({R.HOTLINE, R.SALES, R.SUPERVISOR}),
         ":material/contacts:",
@@ -70,10 +78,26 @@ MENU: tuple[Entry, ...] = (
     Entry(
         "feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"
     ),
+    Entry("tickets_macros", frozenset({R.SUPERVISOR}), ":material/quickreply:"),
+    Entry(
+        "tickets_commitments",
+        frozenset({R.HOTLINE, R.DISPATCHER, R.SUPERVISOR, R.QUALITY, R.AUDITOR}),
+        ":material/handshake:",
+    ),
     Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),
         ":material/monitoring:",
+    ),
+    Entry(
+        "tickets_policies",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/timer:",
+    ),
+    Entry(
+        "tickets_calendars",
+        frozenset({R.SUPERVISOR, R.AUDITOR, R.ADMINISTRATOR}),
+        ":material/date_range:",
     ),
     Entry("messages_notices", frozenset(), ":material/notifications:", shown=False, everyone=True),
     Entry("people_staff", frozenset({R.ADMINISTRATOR}), ":material/group:"),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from tests.bench import load, pages, sessions, timers, writing
+from tests.bench import load, pages, search, sessions, timers, writing
 from tests.bench.machine import Line, machine, print_table
 from tests.bench.stores import BENCH_DIR
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         parts[f"pages-{kind}"] = lambda kind=kind: pages.measure(
             kind, chosen.cases, chosen.small, 3, 120
         )
+        parts[f"search-{kind}"] = lambda kind=kind: search.measure(kind, chosen.cases)
         parts[f"writing-{kind}"] = lambda kind=kind: writing.measure(kind, 400, 3)
     parts["sessions-sqlite"] = lambda: sessions.measure(
         "sqlite", chosen.cases, 100, chosen.seconds, 5_000

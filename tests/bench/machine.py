@@ -79,7 +79,13 @@ def running(
     seconds: float = 60,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until `health` answers, and end it afterwards. Raises RuntimeError when it does not come up."""
-    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + seconds
         while True:

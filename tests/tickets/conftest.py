@@ -6,6 +6,7 @@ import pytest
 
 from lib.shared.work import perform, system
 from tests.tickets.desk import Desk, bring_customer
+from tests.tickets.policy_desk import PolicyDesk
 
 
 @pytest.fixture
@@ -16,3 +17,8 @@ def customer_id(database: str, now: datetime) -> int:
 @pytest.fixture
 def desk(cast, now, customer_id):
     return Desk(cast, now, customer_id)
+
+
+@pytest.fixture
+def policy_desk(cast, now):
+    return PolicyDesk(cast, now)

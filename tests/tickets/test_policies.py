@@ -7,9 +7,7 @@ from sqlalchemy import select
 
 from db import session as store
 from db.codes import (
-    Channel,
     EventKind,
-    FaultCode,
     MissedCause,
     Priority,
     TargetUnit,
@@ -17,11 +15,10 @@ from db.codes import (
     TimerPhase,
     WaitingFor,
 )
-from db.models.tickets import Ticket, TicketEvent, Timer
-from lib.customers.actions import add_customer
+from db.models.tickets import TicketEvent
 from lib.shared.calendars import calendar_named, edit_calendar
 from lib.shared.errors import Refusal
-from lib.shared.work import look, perform, system
+from lib.shared.work import look, system
 from lib.tickets import actions, policies
 from lib.tickets.checks import check_timers
 from lib.tickets.explain import Why, explain_timer
@@ -29,109 +26,66 @@ from lib.tickets.explain import Why, explain_timer
 WORKING = TargetUnit.WORKING_MINUTES
 
 
-@pytest.fixture
-def desk(cast, now):
-    class Desk:
-        def do(self, action, at=now, actor=None, **arguments):
-            return perform(action, actor=actor or cast.supervisor, now=at, **arguments)
-
-        def open(self, at=now, priority=Priority.P3) -> int:
-            if not hasattr(self, "customer"):
-                self.customer = self.do(add_customer, actor=cast.sales, name="荷花酒店")
-            return self.do(
-                actions.open_ticket,
-                at=at,
-                actor=cast.hotline,
-                customer_id=self.customer,
-                contact_id=None,
-                site_id=None,
-                item_id=None,
-                channel=Channel.PHONE,
-                received_at=at,
-                fault=FaultCode.NOISE,
-                words="",
-                priority=priority,
-            )
-
-        def policy(self, amount: int, at=now, kind=TimerKind.RESOLUTION, **more) -> int:
-            told = {"kind": kind, "unit": WORKING, "amount": amount, "clause": "S-16"} | more
-            return self.do(policies.add_policy, at=at, calendar_id=1, **told)
-
-        def timer(self, ticket_id: int, kind=TimerKind.RESOLUTION) -> Timer:
-            with store.ReadSession() as session:
-                return session.scalars(
-                    select(Timer).where(Timer.ticket_id == ticket_id, Timer.kind == kind)
-                ).one()
-
-        def version(self, ticket_id: int) -> int:
-            with store.ReadSession() as session:
-                return session.get(Ticket, ticket_id).version
-
-        def well(self, at=now) -> bool:
-            report = look(check_timers, actor=system("verify"), now=at)
-            assert report.fault is None, report.fault
-            return report.cases > 0
-
-    return Desk()
-
-
 @pytest.mark.postgres_smoke
-def test_a_new_policy_is_for_new_cycles_and_ends_the_one_before(desk, now):
-    old = desk.open()
+def test_a_new_policy_is_for_new_cycles_and_ends_the_one_before(policy_desk, now):
+    old = policy_desk.open()
     later = now + timedelta(minutes=10)
-    number = desk.policy(60, at=later)
-    new = desk.open(at=later)
-    assert desk.timer(old).due_at - now > timedelta(days=2)
-    assert (desk.timer(new).policy_id, desk.timer(new).due_at) == (
+    number = policy_desk.policy(60, at=later)
+    new = policy_desk.open(at=later)
+    assert policy_desk.timer(old).due_at - now > timedelta(days=2)
+    assert (policy_desk.timer(new).policy_id, policy_desk.timer(new).due_at) == (
         number,
         later + timedelta(hours=1),
     )
-    assert desk.well()
+    assert policy_desk.well()
 
 
-def test_applying_policies_to_an_open_case_writes_one_fact_and_moves_its_due(desk, now):
-    case = desk.open()
+def test_applying_policies_to_an_open_case_writes_one_fact_and_moves_its_due(policy_desk, now):
+    case = policy_desk.open()
     later = now + timedelta(minutes=10)
-    desk.policy(60, at=later)
-    desk.do(policies.apply_targets, at=later, ticket_ids=[case])
-    assert (desk.timer(case).due_at, desk.timer(case).plan) == (now + timedelta(hours=1), 1)
+    policy_desk.policy(60, at=later)
+    policy_desk.do(policies.apply_targets, at=later, ticket_ids=[case])
+    assert (policy_desk.timer(case).due_at, policy_desk.timer(case).plan) == (
+        now + timedelta(hours=1),
+        1,
+    )
     with store.ReadSession() as session:
         kinds = session.scalars(select(TicketEvent.kind).where(TicketEvent.ticket_id == case))
         assert list(kinds).count(EventKind.TARGETS_APPLIED) == 1
-    assert desk.well()
+    assert policy_desk.well()
 
 
-def test_a_priority_that_makes_the_target_too_short_is_missed_by_change(desk, now, cast):
-    desk.policy(15, priority=Priority.P1)
-    case = desk.open()
+def test_a_priority_that_makes_the_target_too_short_is_missed_by_change(policy_desk, now, cast):
+    policy_desk.policy(15, priority=Priority.P1)
+    case = policy_desk.open()
     later = now + timedelta(minutes=30)
-    desk.do(
+    policy_desk.do(
         actions.change_ticket,
         at=later,
         ticket_id=case,
-        version=desk.version(case),
+        version=policy_desk.version(case),
         priority=Priority.P1,
     )
-    timer = desk.timer(case)
+    timer = policy_desk.timer(case)
     assert (timer.missed_cause, timer.missed_by_id) == (
         MissedCause.CHANGE,
         cast.supervisor.person_id,
     )
     assert timer.due_at == now + timedelta(minutes=15)
-    desk.do(
+    policy_desk.do(
         actions.change_ticket,
         at=later + timedelta(minutes=9),
         ticket_id=case,
-        version=desk.version(case),
+        version=policy_desk.version(case),
         priority=Priority.P3,
     )
-    assert desk.timer(case).missed_cause is None, "withdrawn by its author within 10 minutes"
-    assert desk.well()
+    assert policy_desk.timer(case).missed_cause is None, "withdrawn by its author within 10 minutes"
+    assert policy_desk.well()
 
 
-def test_an_edited_calendar_moves_an_open_case_only_when_it_is_applied(desk, now):
-    case = desk.open()
-    before = desk.timer(case)
+def test_an_edited_calendar_moves_an_open_case_only_when_it_is_applied(policy_desk, now):
+    case = policy_desk.open()
+    before = policy_desk.timer(case)
     later = now + timedelta(minutes=10)
     with store.writing() as session:
         calendar = calendar_named(session)
@@ -142,69 +96,87 @@ def test_an_edited_calendar_moves_an_open_case_only_when_it_is_applied(desk, now
             now=later,
             days={date(2026, 11, 25): ()},
         )
-    desk.do(actions.add_note, at=later, ticket_id=case, words="note")
-    assert (desk.timer(case).due_at, desk.timer(case).calendar_version) == (before.due_at, 1)
-    assert desk.well()
-    desk.do(policies.apply_targets, at=later, ticket_ids=[case])
-    assert desk.timer(case).calendar_version == 2
-    assert desk.timer(case).due_at > before.due_at
-    assert desk.timer(desk.open(at=later)).calendar_version == 2
-    assert desk.well()
+    policy_desk.do(actions.add_note, at=later, ticket_id=case, words="note")
+    assert (policy_desk.timer(case).due_at, policy_desk.timer(case).calendar_version) == (
+        before.due_at,
+        1,
+    )
+    assert policy_desk.well()
+    policy_desk.do(policies.apply_targets, at=later, ticket_ids=[case])
+    assert policy_desk.timer(case).calendar_version == 2
+    assert policy_desk.timer(case).due_at > before.due_at
+    assert policy_desk.timer(policy_desk.open(at=later)).calendar_version == 2
+    assert policy_desk.well()
 
 
-def test_equal_policies_that_overlap_are_refused(desk, now):
-    desk.policy(60, at=now, from_at=now + timedelta(days=2), priority=Priority.P2)
+def test_equal_policies_that_overlap_are_refused(policy_desk, now):
+    policy_desk.policy(60, at=now, from_at=now + timedelta(days=2), priority=Priority.P2)
     with pytest.raises(Refusal, match="policies_overlap"):
-        desk.policy(90, at=now, from_at=now + timedelta(days=1), priority=Priority.P2)
+        policy_desk.policy(90, at=now, from_at=now + timedelta(days=1), priority=Priority.P2)
 
 
 @pytest.mark.parametrize(
     "told",
     [{"amount": 0}, {"amount": 5, "second_unit": WORKING}, {"amount": 5, "second_amount": 5}],
 )
-def test_rule_6_a_target_of_zero_or_half_told_is_refused(desk, told):
+def test_rule_6_a_target_of_zero_or_half_told_is_refused(policy_desk, told):
     with pytest.raises(Refusal, match="target_unusable"):
-        desk.policy(**told)
+        policy_desk.policy(**told)
 
 
 def test_waiting_after_a_logged_attempt_pauses_the_first_response_until_the_customer_calls(
-    desk, now
+    policy_desk, now
 ):
-    case = desk.open()
+    case = policy_desk.open()
     tried = now + timedelta(minutes=5)
-    desk.do(actions.log_attempt, at=tried, ticket_id=case, version=desk.version(case), words="busy")
-    desk.do(
+    policy_desk.do(
+        actions.log_attempt,
+        at=tried,
+        ticket_id=case,
+        version=policy_desk.version(case),
+        words="busy",
+    )
+    policy_desk.do(
         actions.start_waiting,
         at=tried,
         ticket_id=case,
-        version=desk.version(case),
+        version=policy_desk.version(case),
         waiting_for=WaitingFor.CUSTOMER,
         words="call back",
+        until_at=now + timedelta(days=1),
     )
-    paused = desk.timer(case, TimerKind.FIRST_RESPONSE)
+    paused = policy_desk.timer(case, TimerKind.FIRST_RESPONSE)
     assert (paused.phase, paused.remaining_seconds) == (TimerPhase.PAUSED, 25 * 60)
     back = now + timedelta(hours=1)
-    desk.do(actions.log_inbound, at=back, ticket_id=case, version=desk.version(case), words="here")
-    assert desk.timer(case, TimerKind.FIRST_RESPONSE).due_at == back + timedelta(minutes=25)
-    assert desk.well()
+    policy_desk.do(
+        actions.log_inbound,
+        at=back,
+        ticket_id=case,
+        version=policy_desk.version(case),
+        words="here",
+    )
+    assert policy_desk.timer(case, TimerKind.FIRST_RESPONSE).due_at == back + timedelta(minutes=25)
+    assert policy_desk.well()
 
 
-def test_a_completed_case_has_a_return_call_timer_that_ends_with_the_call(desk, now):
-    case = desk.open()
-    desk.do(actions.complete_ticket, ticket_id=case, version=desk.version(case), words="fixed")
-    timer = desk.timer(case, TimerKind.RETURN_CALL)
+def test_a_completed_case_has_a_return_call_timer_that_ends_with_the_call(policy_desk, now):
+    case = policy_desk.open()
+    policy_desk.do(
+        actions.complete_ticket, ticket_id=case, version=policy_desk.version(case), words="fixed"
+    )
+    timer = policy_desk.timer(case, TimerKind.RETURN_CALL)
     assert (timer.phase, timer.due_at) == (TimerPhase.RUNNING, now + timedelta(days=1))
-    assert desk.well()
+    assert policy_desk.well()
 
 
-def test_a_sample_of_cases_can_be_checked(desk, now):
+def test_a_sample_of_cases_can_be_checked(policy_desk, now):
     for _ in range(6):
-        desk.open()
+        policy_desk.open()
     assert look(check_timers, actor=system("verify"), now=now, sample=3).cases == 3
 
 
-def test_a_stored_timer_is_explained_from_its_facts(desk, now, cast):
-    case = desk.open()
+def test_a_stored_timer_is_explained_from_its_facts(policy_desk, now, cast):
+    case = policy_desk.open()
     told = look(
         explain_timer,
         actor=cast.hotline,
@@ -214,7 +186,7 @@ def test_a_stored_timer_is_explained_from_its_facts(desk, now, cast):
         cycle=1,
     )
     assert told.lines[-1].total_seconds == 27 * 3600
-    assert told.lines[-1].end_at == desk.timer(case).due_at
+    assert told.lines[-1].end_at == policy_desk.timer(case).due_at
     assert {line.why for line in told.lines} == {Why.COUNTED, Why.OUTSIDE_HOURS}
     with pytest.raises(Refusal, match="no_such_timer"):
         look(

@@ -12,10 +12,10 @@ const MARKS = {
 
 const mounted = new WeakMap();
 
-export default function timers({ parentElement, data }) {
+export default function timers({ parentElement, data, setTriggerValue }) {
   let shown = mounted.get(parentElement);
   if (!shown) {
-    shown = new Timers(parentElement, data.style);
+    shown = new Timers(parentElement, data.style, setTriggerValue);
     mounted.set(parentElement, shown);
   }
   shown.take(data);
@@ -26,7 +26,8 @@ export default function timers({ parentElement, data }) {
 }
 
 class Timers {
-  constructor(root, style) {
+  constructor(root, style, send) {
+    this.send = send;
     const link = document.createElement("link");
     link.rel = "stylesheet";
     link.href = style;
@@ -40,12 +41,17 @@ class Timers {
     this.started = performance.now();
     this.at = data.at;
     this.rows = data.rows.map((row) => ({ ...row, ...this.chip() }));
+    this.rows.forEach((row) => {
+      row.node.title = this.words.explain;
+      row.node.onclick = () => this.send("opened", row.id);
+    });
     this.box.replaceChildren(...this.rows.map((row) => row.node));
     this.tick();
   }
 
   chip() {
-    const node = document.createElement("span");
+    const node = document.createElement("button");
+    node.type = "button";
     const mark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     mark.setAttribute("viewBox", "0 0 16 16");
     mark.setAttribute("aria-hidden", "true");
@@ -70,7 +76,9 @@ class Timers {
   draw(row, now) {
     let look = { met: "met", missed: "late", paused: "paused", cancelled: "ended" }[row.verdict];
     let told = row.state;
-    if (row.verdict === "running" || row.overdue) {
+    if (row.verdict === "running" && row.due === null) {
+      look = "late";
+    } else if (row.verdict === "running" || row.overdue) {
       const left = Math.ceil(row.due - now);
       look = left < 0 ? "late" : left < HOUR ? "soon" : "ok";
       told = `${left < 0 ? this.words.overdue : this.words.left} ${this.span(Math.abs(left))}`;
