@@ -143,6 +143,11 @@ CHANGES = {
     "a name that is out of date": (QueueRow, {"customer_name": "x"}),
     "stock that nobody moved": (Part, {"on_hand": Part.on_hand + 1}),
 }
+FOUND_BY = {
+    # The open list is no longer what the case makes it, and the counts are no longer those of the calls.
+    "an open list that hides a return call": {"check_open_list", "check_counters"},
+    "stock that nobody moved": {"check_stock"},
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -158,9 +163,9 @@ def test_what_was_changed_below_the_app_is_found(sign_ins, change):
             execution_options={"synchronize_session": False},
         )
         looking = verification.Look(session, system("test"), NOW)
-        findings = [check(looking) for check in verification.CHECKS]
+        found = {check.__name__ for check in verification.CHECKS if not check(looking).ok}
         session.rollback()
-    assert not all(finding.ok for finding in findings)
+    assert found == FOUND_BY.get(change, {"check_open_list"})
 
 
 def test_a_missing_and_a_superfluous_row_of_the_open_list_are_found(sign_ins):
