@@ -5,7 +5,16 @@ import streamlit as st
 from lib.shared import clock
 from lib.tickets.intake import reveal_caller
 from lib.tickets.queries import find_ticket, list_events
-from lib.ui import case_level, case_page, case_steps, case_timers, doors, menu
+from lib.ui import (
+    case_extras,
+    case_level,
+    case_page,
+    case_promises,
+    case_steps,
+    case_timers,
+    doors,
+    menu,
+)
 from lib.ui.components import queue
 from lib.ui.labels import label
 from lib.ui.live import refresh_on_change
@@ -38,6 +47,7 @@ with st.container(key="tickets_detail_head", gap="small"):
         menu.link("tickets_queue", icon=":material/arrow_back:", **queue.last_address())
     case_page.show_head(ticket, others)
     case_timers.show(ticket_id, now)
+    case_promises.show_now(ticket, actor, now)
     case_steps.show(ticket, actor, now)
 with st.container(key="tickets_detail_body"):
     left, right = st.columns([13, 7], gap="medium")
@@ -61,5 +71,7 @@ with right, st.container(gap="small", key="tickets_detail_facts"):
     case_page.show_item(ticket)
     case_page.show_facts(ticket)
 with left, st.container(gap="small"):
+    case_promises.show_card(ticket, actor, now)
+    case_extras.show(ticket, actor, now)
     case_page.show_visits(doors.read(list_visits_of_ticket, ticket_id=ticket_id))
     case_page.show_timeline(doors.read(list_events, ticket_id=ticket_id), now)

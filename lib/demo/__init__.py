@@ -5,7 +5,7 @@ chance is the same at every telling, but for the first passwords; every instant 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from time import monotonic
@@ -32,19 +32,26 @@ from lib.demo.cases import (
 )
 from lib.demo.stage import Stage, Telling
 from lib.items import actions as items
+from lib.messages.actions import mark_read
+from lib.messages.queries import list_own_notices
 from lib.people import actions as people
 from lib.people.passwords import dummy_hash, hash_password, random_password
 from lib.shared.calendar import epoch, moment
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import Actor, system, together
+from lib.shared.work import Actor, look, perform, system, together
 from lib.stock import actions as stock
+from lib.tickets import alarms
 
 SEED = 20260
 STORY = timedelta(days=548)
 SETTLING = timedelta(days=20)
 """People, customers and shelves are there so long before the first case."""
+
+UNREAD_FOR = timedelta(hours=20)
+"""Older notices of the story have been read by everybody."""
+ALL_NOTICES = 1000
 
 SignIn = tuple[str, str, str]
 """Login, first password, roles."""
@@ -69,6 +76,7 @@ def tell(
         actors = _hire(began - SETTLING)
         crew = _set_up(began - SETTLING, actors, customers, chance)
         _tell_cases(Stage(now, calendar, chance), crew, began, open_cases, closed_cases)
+        _tell_notices(now, actors.values())
         _hand_out_passwords(now, actors, [hashed.result() for hashed in hashes])
     finally:
         aside.shutdown(cancel_futures=True)
@@ -114,6 +122,18 @@ def _tell_cases(
     for plan in _open_plans(open_cases - len(today)):
         stage.add(began, plan(Case(stage, crew)))
     stage.play()
+
+
+def _tell_notices(now: datetime, actors: Iterable[Actor]) -> None:
+    """What the open cases have to tell; everybody has read what is not of the last working hours."""
+    while perform(alarms.tell_what_is_due, actor=system("demo"), now=now):
+        continue
+    with together() as steps:
+        for actor in actors:
+            page = look(list_own_notices, actor=actor, now=now, size=ALL_NOTICES)
+            for line in page.lines:
+                if line.at < now - UNREAD_FOR:
+                    steps.perform(mark_read, actor=actor, now=now, receipt_id=line.receipt_id)
 
 
 def _hire(at: datetime) -> dict[str, Actor]:

@@ -327,6 +327,7 @@ class _Rows:
                 place.company_key,
                 place.contact_key,
                 place.phone_digits,
+                max(each.at for each in life.facts if each.kind not in rules.NO_MOVE),
             )
             add[QueueRow].append({"ticket_id": ticket_id} | shown)
         elif life.status is TicketStatus.CLOSED and self._chance.random() < 0.25:

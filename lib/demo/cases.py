@@ -26,6 +26,8 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.settings import key
 from lib.shared.work import Actor, guest
 from lib.tickets import actions as tickets
+from lib.tickets import intake
+from lib.tickets.rules import USUAL_WAIT
 from lib.visits import actions as visits
 
 DAY = 9 * 60
@@ -77,12 +79,10 @@ class Case:
             (Priority.P1, Priority.P2, Priority.P3, Priority.P4), (1, 4, 8, 2)
         )[0]
         self.id = stage.do(
-            tickets.open_ticket,
+            intake.take_call,
             self.agent,
-            customer_id=place.customer_id,
-            contact_id=place.contact_id,
-            site_id=place.site_id,
-            item_id=place.item_id if item_known else None,
+            caller=intake.Caller(place.customer_id, contact_id=place.contact_id),
+            place=intake.Place(place.site_id, item_id=place.item_id if item_known else None),
             channel=channel,
             received_at=received_at,
             fault=self.fault,
@@ -107,7 +107,13 @@ class Case:
 
     def wait(self, waiting_for: WaitingFor) -> None:
         told = words.WAITING_WORDS[waiting_for]
-        self.step(tickets.start_waiting, self.agent, waiting_for=waiting_for, words=told)
+        self.step(
+            tickets.start_waiting,
+            self.agent,
+            waiting_for=waiting_for,
+            words=told,
+            until_at=self.stage.now + USUAL_WAIT[waiting_for],
+        )
 
     def plan(self, technician: int, starts_at: datetime) -> int:
         version = self.stage.row(Ticket, self.id).version
@@ -247,7 +253,8 @@ def closed_case(case: Case, received_at: datetime, *, eventful: bool) -> Telling
         case.note()
     if not eventful and stage.happens(0.06):
         yield stage.after(stage.now, chance.randint(30, 240))
-        case.step(tickets.cancel_ticket, case.agent, words=stage.pick(words.CANCEL_WORDS))
+        told, reason = stage.pick(words.CANCEL_WORDS)
+        case.step(tickets.cancel_ticket, case.agent, reason=reason, words=told)
         return
     if not eventful and stage.happens(0.14):
         yield stage.after(stage.now, chance.randint(5, 60))

@@ -89,7 +89,13 @@ class Teller:
             at += chance.randrange(600, 20 * HOUR)
             life.cancel_reason = chance.choice(CANCELS)
             self._step(
-                life, EventKind.CANCELLED, at, S.CANCELLED, agent, chance.choice(words.CANCEL_WORDS)
+                life,
+                EventKind.CANCELLED,
+                at,
+                S.CANCELLED,
+                agent,
+                chance.choice(words.CANCEL_WORDS)[0],
+                details={"reason": life.cancel_reason.value},
             )
             life.closed_at = life.facts[-1].at
             return life

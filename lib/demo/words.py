@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from db.codes import FaultCode, ItemKind, Role
+from db.codes import CancelReason, FaultCode, ItemKind, Role
 
 F = FaultCode
 K = ItemKind
@@ -184,9 +184,9 @@ REMOTE_FIXED = (
     "指导调整行程限位，客户试用正常。",
 )
 CANCEL_WORDS = (
-    "客户自行处理好了，要求取消。",
-    "重复报修，并入另一单处理。",
-    "房间改造，窗帘不再使用。",
+    ("客户自行处理好了，要求取消。", CancelReason.NOT_NEEDED),
+    ("同一故障已有工单，本单重复。", CancelReason.DUPLICATE),
+    ("房间改造，窗帘不再使用。", CancelReason.NOT_NEEDED),
 )
 NOTES = (
     "客户希望下午两点以后上门。",

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     session_hours: int = 12
     metrics_token: str = ""
     survey_days: int = 60
+    answered_call_is_response: bool = True
+    """Whether a telephone call that somebody answers counts as the first response of the case it opens."""
 
     @property
     def database(self) -> str:

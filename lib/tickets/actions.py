@@ -8,12 +8,14 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from db.codes import (
+    CancelReason,
     Channel,
     CommitmentKind,
     CoverageState,
     CustomerLevel,
     EventKind,
     FaultCode,
+    NoticeKind,
     Priority,
     ReturnCallResult,
     ReturnCallState,
@@ -35,7 +37,7 @@ from db.models.tickets import (
     Timer,
 )
 from lib.coverage.rules import coverage_state
-from lib.messages.actions import withdraw
+from lib.messages.actions import notify, withdraw
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -64,6 +66,7 @@ FACT_COLUMNS = (
     TicketEvent.recorded_at,
     TicketEvent.actor_id,
     TicketEvent.details,
+    TicketEvent.id,
 )
 """The columns of `rules.Fact`, in its order."""
 FACTS_OF_TICKET = (
@@ -81,6 +84,9 @@ SHOWN_BESIDE = select(
     select(Customer.search_key).where(Customer.id == bindparam("of_customer")).scalar_subquery(),
     select(Contact.search_key).where(Contact.id == bindparam("of_contact")).scalar_subquery(),
     select(Contact.phone_digits).where(Contact.id == bindparam("of_contact")).scalar_subquery(),
+    select(func.max(TicketEvent.recorded_at))
+    .where(TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind.not_in(rules.NO_MOVE))
+    .scalar_subquery(),
 )
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
 FOUND_BY = ("search_key", "text_key", "phone_digits")
@@ -100,9 +106,11 @@ def open_ticket(
     fault: FaultCode,
     words: str,
     priority: Priority,
+    answered: bool = False,
 ) -> int:
     """Open a case with its number and timers (S-21 to S-23). Answers its id.
 
+    `answered`: it came by a call that a person took, which is the first response at once (rule 12).
     Refuses `received_in_future`, and `not_of_customer` for a contact, site or item of somebody else.
     """
     received_at = received_at.replace(microsecond=0)
@@ -119,7 +127,7 @@ def open_ticket(
         contact_id=contact_id,
         site_id=site_id,
         item_id=item_id,
-        coverage=_coverage(work, item_id, received_at),
+        coverage=coverage_of(work, item_id, received_at),
         owner_id=work.actor.person_id,
         received_at=received_at,
         entered_at=work.now,
@@ -127,9 +135,14 @@ def open_ticket(
     work.session.add(ticket)
     work.session.flush()
     level = level_of(work.session, customer_id)
-    told = {} if level is CustomerLevel.STANDARD else {"level": level}
     add_event(
-        work, ticket, EventKind.RECEIVED, at=received_at, to_status=TicketStatus.NEW, details=told
+        work,
+        ticket,
+        EventKind.RECEIVED,
+        at=received_at,
+        to_status=TicketStatus.NEW,
+        outbound=answered,
+        details={} if level is CustomerLevel.STANDARD else {"level": level},
     )
     work.record("ticket.opened", ticket, channel=channel, fault=fault, priority=priority)
     recompute(work, ticket)
@@ -177,7 +190,7 @@ def change_ticket(
     for name, value in changed.items():
         setattr(ticket, name, value)
     if "item_id" in changed:
-        ticket.coverage = _coverage(work, ticket.item_id, ticket.received_at)
+        ticket.coverage = coverage_of(work, ticket.item_id, ticket.received_at)
     add_event(work, ticket, EventKind.CHANGED, details={"fields": sorted(changed), "values": told})
     work.record("ticket.changed", ticket, fields=sorted(changed))
     recompute(work, ticket)
@@ -254,7 +267,7 @@ def log_attempt(work: Work, *, ticket_id: int, version: int, words: str) -> None
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
 def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None:
-    """The customer got in touch: ends waiting for the customer, and only that (rule 10)."""
+    """The customer got in touch: ends waiting for the customer; who waits for others is told of it (rule 10)."""
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_open(ticket.status)
     ensure_own_work(work, ticket)
@@ -263,6 +276,15 @@ def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None
         _move(
             work, ticket, TicketStatus.ASSIGNED if has_technician else TicketStatus.CONTACTED, None
         )
+    elif ticket.status is TicketStatus.WAITING and ticket.waiting_owner_id is not None:
+        notify(
+            work,
+            kind=NoticeKind.REMINDER,
+            key=f"inbound:{ticket.id}:{epoch(work.now)}",
+            people=[ticket.waiting_owner_id],
+            ticket_id=ticket.id,
+            details={"inbound": True, "waiting_for": ticket.waiting_for},
+        )
     add_event(work, ticket, EventKind.INBOUND, words=rules.ensure_words(words))
     work.record("ticket.inbound", ticket)
     recompute(work, ticket)
@@ -270,9 +292,20 @@ def log_inbound(work: Work, *, ticket_id: int, version: int, words: str) -> None
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
 def start_waiting(
-    work: Work, *, ticket_id: int, version: int | None, waiting_for: WaitingFor, words: str
+    work: Work,
+    *,
+    ticket_id: int,
+    version: int | None,
+    waiting_for: WaitingFor,
+    words: str,
+    until_at: datetime | None,
+    owner_id: int | None = None,
 ) -> None:
-    """Let the case wait for somebody, with a reason; some reasons pause the resolution (rule 9, Q-15)."""
+    """Let the case wait: for whom, why, until when, and who of the desk waits and is reminded (rule 10).
+
+    Some reasons pause the resolution (rule 9, Q-15). `owner_id` None: the actor, else the case's owner. Refuses
+    `waits_already`, `waiting_until_missing`, `waiting_until_past`, `waiting_owner_unknown`, `words_missing`.
+    """
     ticket = work.get(Ticket, ticket_id, version=version)
     if ticket.status is TicketStatus.WAITING:
         if ticket.waiting_for is waiting_for:
@@ -281,9 +314,17 @@ def start_waiting(
     else:
         rules.ensure_can_move(ticket.status, TicketStatus.WAITING)
     ensure_own_work(work, ticket)
+    until_at = rules.ensure_until(until_at, work.now)
+    owner_id = owner_id or work.actor.person_id or ticket.owner_id
+    if owner_id is not None:
+        owner = work.session.get(Person, owner_id)
+        if owner is None or not owner.active:
+            raise Refusal("waiting_owner_unknown")
     before = ticket.status
     ticket.status = TicketStatus.WAITING
     ticket.waiting_for = waiting_for
+    ticket.waiting_until = until_at
+    ticket.waiting_owner_id = owner_id
     add_event(
         work,
         ticket,
@@ -292,8 +333,11 @@ def start_waiting(
         to_status=TicketStatus.WAITING,
         waiting_for=waiting_for,
         words=rules.ensure_words(words),
+        details={"until_at": until_at.isoformat(), "waiting_owner_id": owner_id},
     )
-    work.record("ticket.waiting_started", ticket, waiting_for=waiting_for)
+    work.record(
+        "ticket.waiting_started", ticket, waiting_for=waiting_for, until_at=until_at.isoformat()
+    )
     recompute(work, ticket)
 
 
@@ -316,17 +360,30 @@ def end_waiting(work: Work, *, ticket_id: int, version: int) -> None:
 
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
-def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: str) -> None:
-    """The fault is gone: stop the resolution and open the return call, due in one working day (S-25)."""
+def complete_ticket(
+    work: Work, *, ticket_id: int, version: int | None, words: str, at: datetime | None = None
+) -> None:
+    """The fault is gone: stop the resolution and open the return call, due in one working day (S-25).
+
+    `at` may be dated back within the cycle (rule 1). Refuses `completed_out_of_time`.
+    """
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_can_move(ticket.status, TicketStatus.COMPLETED)
     ensure_own_work(work, ticket)
+    at = (at or work.now).replace(microsecond=0)
+    if not _cycle_start(work, ticket) <= at <= work.now:
+        raise Refusal("completed_out_of_time")
     _move(
-        work, ticket, TicketStatus.COMPLETED, EventKind.COMPLETED, words=rules.ensure_words(words)
+        work,
+        ticket,
+        TicketStatus.COMPLETED,
+        EventKind.COMPLETED,
+        at=at,
+        words=rules.ensure_words(words),
     )
-    ticket.completed_at = work.now
+    ticket.completed_at = at
     target = _rulebook(work).target_of(
-        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(work.now), epoch(work.now)
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(at), epoch(at)
     )
     if target is None:
         raise Refusal("no_return_call_target")
@@ -336,7 +393,7 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=earliest(target, work.now),
+            due_at=earliest(target, at),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
@@ -344,16 +401,56 @@ def complete_ticket(work: Work, *, ticket_id: int, version: int | None, words: s
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
-def cancel_ticket(work: Work, *, ticket_id: int, version: int, words: str) -> None:
-    """End a case that needs no service, with a reason; a miss stays a miss (rule 18)."""
+def cancel_ticket(
+    work: Work, *, ticket_id: int, version: int, reason: CancelReason | None, words: str
+) -> None:
+    """End a case that needs no service, with a reason in words.
+
+    A miss stays a miss, but a duplicate and spam leave the rate (rule 18). Refuses `cancel_reason_missing`.
+    """
     ticket = work.get(Ticket, ticket_id, version=version)
+    if reason is None:
+        raise Refusal("cancel_reason_missing")
     rules.ensure_can_move(ticket.status, TicketStatus.CANCELLED)
     _move(
-        work, ticket, TicketStatus.CANCELLED, EventKind.CANCELLED, words=rules.ensure_words(words)
+        work,
+        ticket,
+        TicketStatus.CANCELLED,
+        EventKind.CANCELLED,
+        words=rules.ensure_words(words),
+        details={"reason": reason},
     )
     ticket.closed_at = work.now
+    ticket.cancel_reason = reason
     end_promises(work, ticket, words.strip())
-    work.record("ticket.cancelled", ticket)
+    work.record("ticket.cancelled", ticket, reason=reason)
+    recompute(work, ticket)
+
+
+@permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
+def set_next_action(
+    work: Work, *, ticket_id: int, version: int, at: datetime | None, words: str = ""
+) -> None:
+    """When the case is to be followed up next (S-24); None takes the date away. Refuses `next_action_past`."""
+    ticket = work.get(Ticket, ticket_id, version=version)
+    rules.ensure_open(ticket.status)
+    ensure_own_work(work, ticket)
+    if at is not None:
+        at = at.replace(microsecond=0)
+        if not work.now < at <= work.now + rules.FARTHEST_ACTION:
+            raise Refusal("next_action_past")
+    if at == ticket.next_action_at:
+        return
+    before, ticket.next_action_at = ticket.next_action_at, at
+    told = [None if each is None else each.isoformat() for each in (before, at)]
+    add_event(
+        work,
+        ticket,
+        EventKind.CHANGED,
+        words=rules.ensure_readable(words.strip()),
+        details={"fields": ["next_action_at"], "values": {"next_action_at": told}},
+    )
+    work.record("ticket.next_action_set", ticket, at=told[1])
     recompute(work, ticket)
 
 
@@ -630,6 +727,7 @@ def queue_values(
     customer_key: str | None,
     contact_key: str | None,
     phone_digits: str | None,
+    moved_at: datetime | None,
 ) -> dict[str, Any]:
     """The columns of an open case's queue row, derived from the case, its timers and what stands beside it."""
     due = rules.next_due(states, return_call_due_at)
@@ -656,6 +754,9 @@ def queue_values(
         "version": ticket.version,
         "search_key": names_key(ticket.number, customer_key, contact_key),
         "phone_digits": phone_digits or "",
+        "waiting_until": None if ticket.waiting_until is None else epoch(ticket.waiting_until),
+        "next_action_at": None if ticket.next_action_at is None else epoch(ticket.next_action_at),
+        "moved_at": 0 if moved_at is None else epoch(moved_at),
         "text_key": text_key(ticket.title or "", ticket.words),
     }
 
@@ -674,9 +775,21 @@ def _move(
         if before is TicketStatus.WAITING:
             _end_waiting_fact(work, ticket, to if kind is None else None)
         ticket.status = to
-        ticket.waiting_for = None
+        ticket.waiting_for = ticket.waiting_until = ticket.waiting_owner_id = None
     if kind is not None:
         add_event(work, ticket, kind, from_status=before, to_status=to, **facts)
+
+
+def _cycle_start(work: Work, ticket: Ticket) -> datetime:
+    """When the running cycle began: the receipt, or the last reopening."""
+    if ticket.cycle == 1:
+        return ticket.received_at
+    reopened_at = work.session.scalar(
+        select(func.max(TicketEvent.at)).where(
+            TicketEvent.ticket_id == ticket.id, TicketEvent.kind == EventKind.REOPENED
+        )
+    )
+    return ticket.received_at if reopened_at is None else reopened_at
 
 
 def _end_waiting_fact(work: Work, ticket: Ticket, to: TicketStatus | None = None) -> None:
@@ -725,7 +838,7 @@ def _ensure_of_customer(
             raise Refusal("not_of_customer")
 
 
-def _coverage(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
+def coverage_of(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
     if item_id is None:
         return CoverageState.UNKNOWN
     item = work.get(Item, item_id)

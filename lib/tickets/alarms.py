@@ -105,9 +105,14 @@ def _messages(ticket: Ticket, ladder: Ladder, known: set[str], roster: Roster) -
     overdue = {step.timer for step in new if step.kind is NoticeKind.OVERDUE}
     messages = []
     for step in new:
+        percent, minutes = step.threshold or (None, None)
         details = {
             name: value
-            for name, value in (("percent", step.percent), ("due", step.due_at))
+            for name, value in (
+                ("percent", percent),
+                ("minutes_left", minutes),
+                ("due", step.due_at),
+            )
             if value is not None
         }
         is_highest = delivered[step.timer] is step

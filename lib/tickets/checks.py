@@ -91,6 +91,12 @@ class _Batch:
             row.ticket_id: row
             for row in look.session.scalars(select(QueueRow).where(QueueRow.ticket_id.in_(ids)))
         }
+        moved_at = (
+            select(func.max(TicketEvent.recorded_at))
+            .where(TicketEvent.ticket_id == Ticket.id, TicketEvent.kind.not_in(rules.NO_MOVE))
+            .correlate(Ticket)
+            .scalar_subquery()
+        )
         beside = run(
             select(
                 Ticket.id,
@@ -101,6 +107,7 @@ class _Batch:
                 Customer.search_key,
                 Contact.search_key,
                 Contact.phone_digits,
+                moved_at,
             )
             .outerjoin(Customer, Customer.id == Ticket.customer_id)
             .outerjoin(Contact, Contact.id == Ticket.contact_id)

@@ -4,12 +4,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from db.codes import CommitmentKind, CommitmentState, EventKind, Role
+from db.codes import CommitmentKind, CommitmentState, EventKind, Role, TimerKind
 from db.models.tickets import Commitment, Ticket
+from lib.shared.calendar import epoch
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import facts, rules
 from lib.tickets.actions import ensure_own_work, recompute
+from lib.tickets.policies import matter_now, rulebook
+from lib.tickets.promises import promise_told
 
 FARTHEST = timedelta(days=366)
 WORDS_LENGTH = 400
@@ -56,6 +59,27 @@ def add_commitment(
     )
     recompute(work, ticket)
     return commitment
+
+
+def promise_call_back(work: Work, ticket: Ticket) -> Commitment | None:
+    """The promise of the hotline's fifth step (S-22): by when somebody gets in touch; the first contact keeps it.
+
+    As it is told: from the receipt, by the policy, rounded up to the full minute. None without a policy.
+    """
+    at = epoch(ticket.received_at)
+    matter = matter_now(work.session, ticket)
+    target = rulebook(work.session).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
+    if target is None:
+        return None
+    return add_commitment(
+        work,
+        ticket,
+        kind=CommitmentKind.CALL_BACK,
+        due_at=promise_told(ticket.received_at, target),
+        words="",
+        policy_id=target.policy_id,
+        promised_at=ticket.received_at,
+    )
 
 
 @permit(*DESK)

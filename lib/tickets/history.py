@@ -20,6 +20,7 @@ from db.models.customers import Contact, Customer
 from db.models.people import Counter
 from db.models.tickets import NEVER_DUE, ImportRun, QueueRow, Ticket, TicketEvent
 from lib.customers.bulk import ensure_contacts, ensure_customers
+from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, look, perform, permit, system
@@ -156,7 +157,7 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
         ticket_id = ids[ticket["number"]]
         facts += _facts(work, ticket_id, case)
         if ticket["status"] not in ENDED_STATUSES:
-            open_rows.append(_queue_row(ticket_id, ticket, case))
+            open_rows.append(_queue_row(ticket_id, ticket, case, work.now))
     store.execute(insert(TicketEvent), facts)
     keys = _search_keys(work, tickets)
     put_terms(store, [(ids[number], terms_of(*keys[number])) for number in numbers])
@@ -241,7 +242,9 @@ def _facts(work: Work, ticket_id: int, case: PlannedCase) -> list[dict[str, Any]
     return facts
 
 
-def _queue_row(ticket_id: int, ticket: dict[str, Any], case: PlannedCase) -> dict[str, Any]:
+def _queue_row(
+    ticket_id: int, ticket: dict[str, Any], case: PlannedCase, now: datetime
+) -> dict[str, Any]:
     same = ("number", "priority", "status", "waiting_for", "fault", "coverage", "customer_id")
     return {name: ticket[name] for name in same} | {
         "ticket_id": ticket_id,
@@ -250,6 +253,7 @@ def _queue_row(ticket_id: int, ticket: dict[str, Any], case: PlannedCase) -> dic
         "received_at": case.arrival,
         "due_at": NEVER_DUE,
         "imported": True,
+        "moved_at": epoch(now),
         "version": 1,
     }
 

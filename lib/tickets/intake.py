@@ -21,11 +21,12 @@ from lib.items.actions import WARRANTY_MONTHS, add_item
 from lib.messages.actions import Message, next_levels, send
 from lib.messages.roster import read_roster
 from lib.shared.errors import Refusal
+from lib.shared.settings import settings
 from lib.shared.work import Look, Work, permit
 from lib.tickets import queries
 from lib.tickets.actions import ensure_technician, log_inbound, open_ticket
 from lib.tickets.calls import CallTold, write_answered
-from lib.tickets.commitments import add_commitment
+from lib.tickets.commitments import add_commitment, promise_call_back
 from lib.tickets.crew import is_anybody_free
 from lib.tickets.facts import add_event
 from lib.tickets.rules import ensure_open
@@ -122,6 +123,7 @@ def take_call(
     if item_id is not None and site_id is None:
         site_id = work.get(Item, item_id).site_id
     begun = work.now if call is None else call.started_at
+    by_call = channel is Channel.PHONE
     ticket_id = open_ticket(
         work,
         customer_id=customer_id,
@@ -133,6 +135,7 @@ def take_call(
         fault=fault,
         words=words,
         priority=priority,
+        answered=by_call and settings().answered_call_is_response,
     )
     if call is not None:
         write_answered(
@@ -143,6 +146,7 @@ def take_call(
             contact_id=contact_id,
             saved=True,
         )
+    if by_call:
         _promise(work, call, work.get(Ticket, ticket_id))
     _tell(work, ticket_id, customer)
     return ticket_id
@@ -174,9 +178,10 @@ def _tell(work: Work, ticket_id: int, customer: Customer) -> None:
     send(work, messages, roster)
 
 
-def _promise(work: Work, call: CallTold, ticket: Ticket) -> None:
+def _promise(work: Work, call: CallTold | None, ticket: Ticket) -> None:
     """Step 5: the instant told is a commitment, from when it was asked, whatever the saving took (rule 28)."""
-    if call.promised_at is None:
+    if call is None or call.promised_at is None:
+        promise_call_back(work, ticket)
         return
     commitment = add_commitment(
         work,

@@ -1,14 +1,13 @@
-"""Warnings before a due and whom they reach: which instants, which of several is delivered, who stands in."""
+"""What is to be told of a timer: warnings before its due, the due, the levels above; which of several is delivered."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil
 from typing import NamedTuple
 
 from db.codes import NoticeKind, TargetUnit, TimerKind, TimerPhase
-from lib.messages.rules import stand_ins
-from lib.shared.calendar import NoDue, epoch, moment
+from lib.shared.calendar import NoDue, epoch
 from lib.tickets.targets import ALL_TIME, SECONDS, Amount, Rulebook, Target
 from lib.tickets.timers import Facts, Plan, TimerState, plans_of, reached_at
 
@@ -19,53 +18,18 @@ class Threshold(NamedTuple):
     percent: int | None = None
     minutes_left: int | None = None
 
+    @property
+    def code(self) -> str:
+        """Short and stable, as keys of notices name it."""
+        return f"{self.percent}" if self.percent is not None else f"{self.minutes_left}m"
+
+    @property
+    def height(self) -> tuple[int, int]:
+        """Minutes left are nearer to the due than shares."""
+        return (0, self.percent) if self.percent is not None else (1, -(self.minutes_left or 0))
+
 
 DEFAULT_THRESHOLDS = (Threshold(50), Threshold(75), Threshold(90))
-
-
-class Key(NamedTuple):
-    """What makes a warning one and the same, however often the scheduler runs (rules 19, 27)."""
-
-    case_id: int
-    cycle: int
-    kind: TimerKind
-    threshold: Threshold
-    plan: int
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A threshold that was reached at an instant."""
-
-    key: Key
-    at: datetime
-
-
-def warnings_of(
-    case_id: int,
-    facts: Facts,
-    book: Rulebook,
-    now: datetime,
-    thresholds: Mapping[TimerKind, Sequence[Threshold]] | None = None,
-) -> list[Notice]:
-    """Every warning reached by now: in time order, late ones at the instant when they became known."""
-    found = []
-    for timer, plans in plans_of(facts, book):
-        wanted = DEFAULT_THRESHOLDS if thresholds is None else thresholds.get(timer.kind, ())
-        for place, plan in enumerate(plans):
-            until = plans[place + 1].from_second if place + 1 < len(plans) else None
-            end = None if timer.stopped_at is None else epoch(timer.stopped_at)
-            for threshold in wanted:
-                at = _instant(timer, plan.target, plan.start, threshold, facts)
-                if at is None:
-                    continue
-                at = max(at, plan.from_second)
-                over = [each for each in (until, end) if each is not None]
-                if at > epoch(now) or any(at >= each for each in over):
-                    continue
-                key = Key(case_id, timer.cycle, timer.kind, threshold, plan.number)
-                found.append(Notice(key, moment(at)))
-    return sorted(found, key=lambda warning: (warning.at, warning.key))
 
 
 def _instant(
@@ -100,60 +64,6 @@ def _cut(target: Target, amount: Amount, threshold: Threshold, start: int) -> Am
     return amount._replace(number=amount.number - left)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What one run of the scheduler does: record all, deliver the highest of each timer."""
-
-    record: list[Notice]
-    deliver: list[Notice]
-
-
-def to_deliver(
-    reached: Iterable[Notice], recorded: Collection[Key], *, imported: bool = False
-) -> Delivery:
-    """Nothing twice; after downtime or a late birth only the highest state; imported history stays silent (rule 3)."""
-    new = [warning for warning in reached if warning.key not in recorded]
-    if imported:
-        return Delivery(new, [])
-    highest: dict[tuple[int, int, TimerKind], Notice] = {}
-    for warning in new:
-        timer = (warning.key.case_id, warning.key.cycle, warning.key.kind)
-        before = highest.get(timer)
-        if before is None or _height(warning) >= _height(before):
-            highest[timer] = warning
-    return Delivery(new, list(highest.values()))
-
-
-def _height(warning: Notice) -> tuple[int, int, int]:
-    threshold = warning.key.threshold
-    if threshold.percent is not None:
-        return warning.key.plan, 0, threshold.percent
-    return warning.key.plan, 1, -(threshold.minutes_left or 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """Who gets a notice; `alarm`: a level stood empty, which the administrator has to know (rule 20)."""
-
-    level: int
-    people: tuple[int, ...]
-    alarm: bool
-
-
-def escalate(
-    levels: Sequence[Sequence[int]], is_away: Callable[[int], bool], deputy_of: Mapping[int, int]
-) -> Reached:
-    """The people of the first level where somebody is there, deputies in the place of those away (rules 19, 20).
-
-    levels: who holds the roles at that moment, the first level first.
-    """
-    for level, holders in enumerate(levels):
-        there = stand_ins(holders, is_away, deputy_of)
-        if there:
-            return Reached(level, there, alarm=level > 0)
-    return Reached(len(levels), (), alarm=True)
-
-
 MINUTE, HOUR = 60, 3600
 ESCALATIONS = ((1, 30 * MINUTE), (2, 4 * HOUR))
 """Escalation levels and how long after the due, in the working time of the target (on the wall where it has none).
@@ -181,7 +91,7 @@ class Step:
     at: int
     height: tuple[int, int, int]
     level: int = 0
-    percent: int | None = None
+    threshold: Threshold | None = None
     due_at: int | None = None
 
 
@@ -203,17 +113,20 @@ def ladder_of(
     book: Rulebook,
     now: datetime,
     kinds: Collection[TimerKind] | None = None,
+    thresholds: Mapping[TimerKind, Sequence[Threshold]] | None = None,
 ) -> Ladder:
     """All rungs of a case's timers that are reached by now; those of a timer that stopped before them are void.
 
-    kinds: look at these alone. While a timer is paused nothing more of it is reached (rules 1, 2, 19, 20).
+    kinds: look at these alone. thresholds: when to warn, 50, 75 and 90 % unless told. While a timer is paused nothing
+    more of it is reached (rules 1, 2, 19, 20).
     """
     ladder, second = Ladder(), epoch(now)
     for timer, plans in plans_of(facts, book):
         if kinds is not None and timer.kind not in kinds:
             continue
         end = None if timer.stopped_at is None else epoch(timer.stopped_at)
-        for step, until in _rungs(case_id, timer, plans, facts):
+        wanted = DEFAULT_THRESHOLDS if thresholds is None else thresholds.get(timer.kind, ())
+        for step, until in _rungs(case_id, timer, plans, facts, wanted):
             if until is not None and step.at >= until:
                 continue
             if end is not None and step.at >= end:
@@ -228,7 +141,11 @@ def ladder_of(
 
 
 def _rungs(
-    case_id: int, timer: TimerState, plans: Sequence[Plan], facts: Facts
+    case_id: int,
+    timer: TimerState,
+    plans: Sequence[Plan],
+    facts: Facts,
+    thresholds: Sequence[Threshold],
 ) -> Iterator[tuple[Step, int | None]]:
     """Every rung of a timer, with the second at which its plan gave way to another."""
     name = f"{case_id}:{timer.kind}:{timer.cycle}"
@@ -241,14 +158,14 @@ def _rungs(
         yield _step(f"{name}:soon", NoticeKind.PROMISE_DUE, timer, name, soon, (0, 0, 0)), None
     for place, plan in enumerate(plans):
         until = plans[place + 1].from_second if place + 1 < len(plans) else None
-        for threshold in DEFAULT_THRESHOLDS:
+        for threshold in thresholds:
             at = _instant(timer, plan.target, plan.start, threshold, facts)
             if at is not None:
-                key = f"{name}:{plan.number}:{threshold.percent}"
+                key = f"{name}:{plan.number}:{threshold.code}"
                 at = max(at, plan.from_second)
-                height = (plan.number, 0, threshold.percent or 0)
+                height = (plan.number, *threshold.height)
                 step = _step(key, NoticeKind.WARNING, timer, name, at, height)
-                yield replace(step, percent=threshold.percent), until
+                yield replace(step, threshold=threshold), until
     if due is None:
         return
     number = plans[-1].number if plans else 0
@@ -259,7 +176,7 @@ def _rungs(
     yield overdue, None
     for level, wait in ESCALATIONS:
         key, at = f"{name}:{number}:up{level}", _after(timer.target, due, wait)
-        step = _step(key, NoticeKind.ESCALATION, timer, name, at, (number, 2, level))
+        step = _step(key, NoticeKind.ESCALATION, timer, name, at, (number, 3, level))
         yield replace(step, level=level), None
 
 

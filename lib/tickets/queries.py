@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, true
 
 from db.codes import (
     ActorKind,
@@ -52,7 +52,7 @@ from lib.tickets.promises import promise_told
 from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
 from lib.tickets.steps import Step, legal_steps
 from lib.tickets.targets import Matter
-from lib.tickets.timers import TimerState, verdict
+from lib.tickets.timers import TimerState, is_late_entry, verdict
 
 READERS = frozenset(
     {
@@ -104,6 +104,7 @@ class TicketDetail:
     technician: str
     owner_id: int | None
     owner: str
+    next_action_at: datetime | None
     may_reveal: bool
     steps: list[Step]
 
@@ -134,7 +135,10 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class TimerRow:
-    """A timer now. `outside_hours`: it runs, but the desk is closed, so nothing is counted (not a pause)."""
+    """A timer now. `outside_hours`: it runs, but the desk is closed, so nothing is counted (not a pause).
+
+    late_entry: stopped in time, but written down only after the due (rule 1).
+    """
 
     kind: TimerKind
     cycle: int
@@ -146,6 +150,7 @@ class TimerRow:
     stopped_at: datetime | None
     target_seconds: int
     outside_hours: bool
+    late_entry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +269,7 @@ def find_ticket(look: Look, *, ticket_id: int) -> TicketDetail:
         technician=names.get(ticket.technician_id, ""),
         owner_id=ticket.owner_id,
         owner=names.get(ticket.owner_id, ""),
+        next_action_at=ticket.next_action_at,
         may_reveal=hidden and look.actor.has(*REVEALERS),
         steps=legal_steps(
             ticket.status,
@@ -347,6 +353,16 @@ def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
     call = newest.get(TimerKind.RETURN_CALL)
     if call is not None and (call.cycle != ticket.cycle or call.stopped_at is not None):
         del newest[TimerKind.RETURN_CALL]
+    # Of several promises the one counts that is due next; those that are over stand among the promises.
+    open_promises = [
+        timer
+        for timer in timers
+        if timer.kind is TimerKind.PROMISE and timer.phase is TimerPhase.RUNNING
+    ]
+    newest.pop(TimerKind.PROMISE, None)
+    if open_promises:
+        newest[TimerKind.PROMISE] = min(open_promises, key=lambda timer: timer.due_at or look.now)
+    recorded = _recorded_at(look, ticket_id, {timer.stopped_at for timer in newest.values()})
     closed_now = not calendar_named(look.session).time.is_open(look.now)
     return [
         _timer_row(
@@ -363,12 +379,34 @@ def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
             timer.target_seconds,
             look.now,
             closed_now,
+            recorded.get(timer.stopped_at),
         )
         for timer in newest.values()
     ]
 
 
-def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now: bool) -> TimerRow:
+def _recorded_at(
+    look: Look, ticket_id: int, stops: Collection[datetime | None]
+) -> dict[datetime | None, datetime]:
+    """When what stopped a timer at an instant was written down."""
+    wanted = {stop for stop in stops if stop is not None}
+    if not wanted:
+        return {}
+    found = look.session.execute(
+        select(TicketEvent.at, func.min(TicketEvent.recorded_at))
+        .where(TicketEvent.ticket_id == ticket_id, TicketEvent.at.in_(wanted))
+        .group_by(TicketEvent.at)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def _timer_row(
+    state: TimerState,
+    target_seconds: int,
+    now: datetime,
+    closed_now: bool,
+    recorded_at: datetime | None,
+) -> TimerRow:
     judged = verdict(state, now)
     return TimerRow(
         kind=state.kind,
@@ -381,6 +419,7 @@ def _timer_row(state: TimerState, target_seconds: int, now: datetime, closed_now
         stopped_at=state.stopped_at,
         target_seconds=target_seconds,
         outside_hours=closed_now and judged is Verdict.RUNNING,
+        late_entry=recorded_at is not None and is_late_entry(state, recorded_at),
     )
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.codes import (
+    CancelReason,
     CustomerLevel,
     EventKind,
     Priority,
@@ -54,6 +55,19 @@ TOLD_BY_INSTANT = (
     EventKind.ASSIGNED,
 )
 """Events that timers read by their instant alone."""
+LEFT_OUT = frozenset({CancelReason.DUPLICATE, CancelReason.SPAM})
+"""A case cancelled for such a reason was none: its verdicts leave the rate (rule 18)."""
+NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
+"""Events that are written beside the work and bring a case no further (S-06)."""
+LONGEST_WAIT = timedelta(days=366)
+FARTHEST_ACTION = timedelta(days=366)
+USUAL_WAIT: dict[WaitingFor, timedelta] = {
+    WaitingFor.CUSTOMER: timedelta(days=1),
+    WaitingFor.PARTS: timedelta(days=3),
+    WaitingFor.MAKER: timedelta(days=5),
+    WaitingFor.APPRAISAL: timedelta(days=3),
+}
+"""How long a wait is expected to last unless somebody knows better."""
 RETURN_CALL_TRIES = 3
 """After this many unanswered tries a return call counts as ended (S-25)."""
 
@@ -79,6 +93,18 @@ def ensure_received_in_time(received_at: datetime, now: datetime) -> None:
     """A case is received when it was received, which may be long ago but not to come (rule 3)."""
     if received_at > now:
         raise Refusal("received_in_future")
+
+
+def ensure_until(until_at: datetime | None, now: datetime) -> datetime:
+    """The expected end of a wait: named, to come, within a year (rule 10).
+
+    Refuses `waiting_until_missing` and `waiting_until_past`.
+    """
+    if until_at is None:
+        raise Refusal("waiting_until_missing")
+    if not now < until_at <= now + LONGEST_WAIT:
+        raise Refusal("waiting_until_past")
+    return until_at.replace(microsecond=0)
 
 
 def ensure_words(words: str, *, limit: int = 4000) -> str:
@@ -116,6 +142,18 @@ class Fact:
     recorded_at: datetime | None = None
     actor_id: int | None = None
     details: Mapping[str, Any] | None = None
+    id: int | None = None
+
+
+def standing(events: Iterable[Fact]) -> list[Fact]:
+    """The events without those that were withdrawn: as if they had never been (rules 13, 14)."""
+    told = list(events)
+    gone = {
+        event.details["withdrawn_id"]
+        for event in told
+        if event.kind is EventKind.WITHDRAWN and event.details
+    }
+    return [event for event in told if event.id not in gone] if gone else told
 
 
 def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY_MATTER) -> Facts:
@@ -134,7 +172,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     # A merge ended the pause and was undone: only what was done to the case since then may have ended it.
     is_left_open = left_out = False
     ended_at = None
-    events = tuple(events)
+    events = standing(events)
     undone = undone_merges((event.kind, event.details) for event in events)
     for event in events:
         if event.kind is EventKind.RECEIVED and event.details and "level" in event.details:
@@ -196,7 +234,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
             ended_at = None
         elif event.kind in (EventKind.CLOSED, EventKind.CANCELLED, EventKind.MERGED):
             ended_at = event.at
-            left_out = left_out or event.kind is EventKind.MERGED
+            is_none = (event.details or {}).get("reason") in LEFT_OUT
+            left_out = left_out or is_none or event.kind is EventKind.MERGED
         elif event.kind is EventKind.WAITING_STARTED and event.waiting_for is not None:
             open_pause = (event.at, event.waiting_for)
         elif event.kind is EventKind.WAITING_ENDED and open_pause is not None:

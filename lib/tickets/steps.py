@@ -22,6 +22,7 @@ class Step(StrEnum):
     COMPLETE = "complete"
     RETURN_CALL = "return_call"
     CHANGE = "change"
+    FOLLOW_UP = "follow_up"
     NOTE = "note"
     CANCEL = "cancel"
 
@@ -39,6 +40,7 @@ ROLES = {
     Step.COMPLETE: permit_of(actions.complete_ticket).roles,
     Step.RETURN_CALL: permit_of(actions.try_return_call).roles,
     Step.CHANGE: permit_of(actions.change_ticket).roles,
+    Step.FOLLOW_UP: permit_of(actions.set_next_action).roles,
     Step.NOTE: permit_of(actions.add_note).roles,
     Step.CANCEL: permit_of(actions.cancel_ticket).roles,
 }
@@ -100,5 +102,5 @@ def _follows(step: Step, status: TicketStatus, actor: Actor, owner_id: int | Non
             return completed
         case Step.CANCEL:
             return S.CANCELLED in moves
-        case Step.CHANGE:
+        case Step.CHANGE | Step.FOLLOW_UP:
             return True

@@ -33,8 +33,18 @@ WORDS_OF_FIELDS = (
     "site_id",
     "item_id",
     "owner_id",
+    "next_action_at",
     "level",
 )
+
+OF_OTHER_CASES = (
+    EventKind.MERGED,
+    EventKind.ABSORBED,
+    EventKind.MERGE_UNDONE,
+    EventKind.SPLIT_OFF,
+    EventKind.LINKED,
+)
+"""Events that name another case."""
 
 Fact = tuple[str, str]
 
@@ -102,6 +112,7 @@ def show_facts(ticket: TicketDetail) -> None:
             (label("ticket.entered_at"), when(ticket.entered_at)),
             (label("ticket.technician"), ticket.technician or label("ticket.nobody")),
             (label("ticket.owner"), ticket.owner or label("ticket.nobody")),
+            (label("ticket.field.next_action_at"), when(ticket.next_action_at)),
         ],
     )
 
@@ -198,6 +209,8 @@ def _details(event: EventRow) -> list[str]:
         ]
     if event.kind is EventKind.SURVEY_ANSWERED and "satisfaction" in told:
         return [label("ticket.satisfaction", score=told["satisfaction"])]
+    if event.kind in OF_OTHER_CASES and "number" in told:
+        return [str(told["number"])]
     if event.kind is EventKind.CHANGED:
         return [_changed(field, told.get("values", {})) for field in told.get("fields", ())]
     return []
@@ -207,6 +220,9 @@ def _changed(field: str, values: dict[str, list[str]]) -> str:
     if field not in WORDS_OF_FIELDS:
         return ""
     name = label(f"ticket.field.{field}")
+    if field == "next_action_at" and field in values:
+        at = values[field][1]
+        return f"{name} {when(datetime.fromisoformat(at))}" if at else name
     kinds = {"priority": Priority, "fault": FaultCode, "level": CustomerLevel}
     kind = kinds.get(field)
     if kind is None or field not in values:

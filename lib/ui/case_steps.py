@@ -4,19 +4,22 @@ A form keeps the version the case had when it was opened, so that nobody saves o
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Any
 
 import streamlit as st
 
-from db.codes import FaultCode, Priority, Role, TicketStatus, WaitingFor
+from db.codes import CancelReason, FaultCode, Priority, Role, TicketStatus, WaitingFor
 from lib.customers.queries import list_contacts, list_sites
 from lib.items.queries import list_items
 from lib.people.queries import list_holders
+from lib.shared import clock
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor
 from lib.tickets import actions
 from lib.tickets.queries import TicketDetail
+from lib.tickets.rules import USUAL_WAIT
 from lib.tickets.steps import Step
 from lib.ui import case_collision, doors, menu
 from lib.ui.call_form import Received, start_with
@@ -29,6 +32,21 @@ SHOWN = f"{SCREEN}.shown"
 """What the last run showed of which case, for the one who comes second."""
 
 COLLIDED = f"{SCREEN}.collided"
+
+
+class Contact(StrEnum):
+    """What the form of a contact records; never stored."""
+
+    REACHED = "reached"
+    ATTEMPT = "attempt"
+    INBOUND = "inbound"
+
+
+CONTACTS: dict[str, Callable[..., Any]] = {
+    Contact.REACHED: actions.log_contact,
+    Contact.ATTEMPT: actions.log_attempt,
+    Contact.INBOUND: actions.log_inbound,
+}
 ICONS = {
     Step.TAKE: ":material/front_hand:",
     Step.LOG_CONTACT: ":material/call:",
@@ -39,6 +57,7 @@ ICONS = {
     Step.COMPLETE: ":material/task_alt:",
     Step.RETURN_CALL: ":material/phone_callback:",
     Step.CHANGE: ":material/edit:",
+    Step.FOLLOW_UP: ":material/event_upcoming:",
     Step.NOTE: ":material/sticky_note_2:",
     Step.CANCEL: ":material/cancel:",
 }
@@ -49,6 +68,7 @@ WITH_FORM: dict[Step, Callable[..., Any]] = {
     Step.START_WAITING: actions.start_waiting,
     Step.COMPLETE: actions.complete_ticket,
     Step.CHANGE: actions.change_ticket,
+    Step.FOLLOW_UP: actions.set_next_action,
     Step.NOTE: actions.add_note,
     Step.CANCEL: actions.cancel_ticket,
 }
@@ -181,9 +201,12 @@ def _save(step: Step, ticket_id: int, form: str) -> None:
         if field in arguments and arguments[field] is None:
             doors.refuse(f"{field.removesuffix('_id')}_missing")
             return
+    action = WITH_FORM[step]
+    if step is Step.LOG_CONTACT:
+        action = CONTACTS[_value(form, "contact", Contact.REACHED)]
     if step is not Step.NOTE:
         arguments["version"] = told["version"]
-    doors.submit(WITH_FORM[step], key=form, ticket_id=ticket_id, **arguments)
+    doors.submit(action, key=form, ticket_id=ticket_id, **arguments)
     refusal = st.session_state.get(doors.REFUSAL)
     if refusal is None:
         close()
@@ -246,40 +269,89 @@ def _words(form: str, key: str) -> None:
 
 
 def _contact_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    chosen = st.segmented_control(
+        label("step.log_contact.what"),
+        list(Contact),
+        required=True,
+        format_func=lambda value: label(f"step.log_contact.{value}"),
+        key=start_with(_key(form, "contact"), Contact.REACHED),
+        label_visibility="collapsed",
+    )
     _words(form, "step.log_contact.words")
+    if chosen == Contact.REACHED:
+        _when_fields(form, now, "step.log_contact.at")
+
+
+def _when_fields(form: str, now: datetime, words: str) -> None:
+    """Now, or dated back to an instant (rule 1)."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.segmented_control(
-            label("step.log_contact.at"),
+            label(words),
             list(Received),
             required=True,
             format_func=lambda value: label(f"entry.received_{value}"),
             key=start_with(_key(form, "when"), Received.NOW),
         )
         if chosen == Received.EARLIER:
-            local = now.astimezone(SHANGHAI)
-            st.date_input(
-                label("entry.received_day"),
-                value=local.date(),
-                format="YYYY-MM-DD",
-                key=_key(form, "day"),
-                width=140,
-            )
-            st.time_input(
-                label("entry.received_time"),
-                value=local.time().replace(second=0),
-                step=300,
-                key=_key(form, "time"),
-                width=110,
-            )
+            moment_fields(_key(form, "earlier"), now, "entry.received_day", "entry.received_time")
+
+
+def moment_fields(key: str, start: datetime, day: str, clock_time: str) -> None:
+    """A day and a time in Shanghai, beginning with `start`; read again by `moment_of`."""
+    local = start.astimezone(SHANGHAI)
+    st.date_input(label(day), value=local.date(), format="YYYY-MM-DD", key=f"{key}.day", width=140)
+    st.time_input(
+        label(clock_time),
+        value=local.time().replace(second=0, microsecond=0),
+        step=300,
+        key=f"{key}.time",
+        width=110,
+    )
+
+
+def moment_of(key: str) -> datetime | None:
+    """What `moment_fields` were given; None where they were not shown."""
+    on, at = st.session_state.get(f"{key}.day"), st.session_state.get(f"{key}.time")
+    if not isinstance(on, date) or not isinstance(at, time):
+        return None
+    return datetime.combine(on, at, SHANGHAI)
+
+
+def _at_argument(form: str) -> datetime | None:
+    if _value(form, "when", Received.NOW) != Received.EARLIER:
+        return None
+    return moment_of(_key(form, "earlier"))
 
 
 def _contact_arguments(form: str) -> dict[str, Any]:
-    at = None
-    if _value(form, "when", Received.NOW) == Received.EARLIER:
-        on, clock = _value(form, "day", None), _value(form, "time", None)
-        if isinstance(on, date) and isinstance(clock, time):
-            at = datetime.combine(on, clock, SHANGHAI)
-    return {"words": _value(form, "words", ""), "at": at}
+    told = _words_arguments(form)
+    if _value(form, "contact", Contact.REACHED) == Contact.REACHED:
+        told["at"] = _at_argument(form)
+    return told
+
+
+def _complete_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    _words(form, "step.complete.words")
+    _when_fields(form, now, "step.complete.at")
+
+
+def _follow_up_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    start = ticket.next_action_at or now + timedelta(days=1)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        moment_fields(
+            _key(form, "next"), max(start, now), "step.follow_up.day", "step.follow_up.time"
+        )
+    _words(form, "step.follow_up.words")
+
+
+def _cancel_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
+    st.pills(
+        label("step.cancel.reason"),
+        list(CancelReason),
+        format_func=code_label,
+        key=_key(form, "reason"),
+    )
+    _words(form, "step.cancel.words")
 
 
 def _assign_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
@@ -300,13 +372,30 @@ def _assign_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
 
 
 def _waiting_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
-    st.pills(
-        label("step.start_waiting.for"),
-        [code for code in WaitingFor if code is not ticket.waiting_for],
-        format_func=code_label,
-        key=_key(form, "waiting_for"),
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.pills(
+            label("step.start_waiting.for"),
+            [code for code in WaitingFor if code is not ticket.waiting_for],
+            format_func=code_label,
+            key=_key(form, "waiting_for"),
+        )
+        if chosen is not None:
+            # Each reason has fields of its own, so that its usual length stands there.
+            moment_fields(
+                _key(form, f"until.{chosen}"),
+                now + USUAL_WAIT[chosen],
+                "step.start_waiting.until_day",
+                "step.start_waiting.until_time",
+            )
     _words(form, "step.start_waiting.words")
+
+
+def _waiting_arguments(form: str) -> dict[str, Any]:
+    chosen = _value(form, "waiting_for", None)
+    until_at = None if chosen is None else moment_of(_key(form, f"until.{chosen}"))
+    if until_at is None and chosen is not None:
+        until_at = clock.now() + USUAL_WAIT[chosen]
+    return {"waiting_for": chosen, "until_at": until_at, **_words_arguments(form)}
 
 
 def _change_fields(ticket: TicketDetail, form: str, now: datetime) -> None:
@@ -389,20 +478,19 @@ FIELDS: dict[Step, Callable[[TicketDetail, str, datetime], None]] = {
     Step.LOG_CONTACT: _contact_fields,
     Step.ASSIGN: _assign_fields,
     Step.START_WAITING: _waiting_fields,
-    Step.COMPLETE: _words_fields("step.complete.words"),
+    Step.COMPLETE: _complete_fields,
     Step.CHANGE: _change_fields,
+    Step.FOLLOW_UP: _follow_up_fields,
     Step.NOTE: _words_fields("step.note.words"),
-    Step.CANCEL: _words_fields("step.cancel.words"),
+    Step.CANCEL: _cancel_fields,
 }
 ARGUMENTS: dict[Step, Callable[[str], dict[str, Any]]] = {
     Step.LOG_CONTACT: _contact_arguments,
     Step.ASSIGN: lambda form: {"technician_id": _value(form, "technician", None)},
-    Step.START_WAITING: lambda form: {
-        "waiting_for": _value(form, "waiting_for", None),
-        **_words_arguments(form),
-    },
-    Step.COMPLETE: _words_arguments,
+    Step.START_WAITING: _waiting_arguments,
+    Step.COMPLETE: lambda form: {"at": _at_argument(form), **_words_arguments(form)},
     Step.CHANGE: _change_arguments,
+    Step.FOLLOW_UP: lambda form: {"at": moment_of(_key(form, "next")), **_words_arguments(form)},
     Step.NOTE: _words_arguments,
-    Step.CANCEL: _words_arguments,
+    Step.CANCEL: lambda form: {"reason": _value(form, "reason", None), **_words_arguments(form)},
 }

@@ -78,6 +78,12 @@ MENU: tuple[Entry, ...] = (
     Entry(
         "feedback_return_calls", frozenset({R.HOTLINE, R.SUPERVISOR}), ":material/phone_callback:"
     ),
+    Entry("tickets_macros", frozenset({R.SUPERVISOR}), ":material/quickreply:"),
+    Entry(
+        "tickets_commitments",
+        frozenset({R.HOTLINE, R.DISPATCHER, R.SUPERVISOR, R.QUALITY, R.AUDITOR}),
+        ":material/handshake:",
+    ),
     Entry(
         "reports_dashboard",
         frozenset({R.SUPERVISOR, R.QUALITY, R.SALES, R.AUDITOR}),

@@ -7,13 +7,14 @@ from sqlalchemy import delete, func, select, update
 from db.codes import EventKind, Role, TicketStatus, VisitFileKind, VisitOutcome, VisitStatus
 from db.models.tickets import Ticket
 from db.models.visits import Visit, VisitFile, VisitPart
+from lib.shared import images
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.stock import actions as stock
 from lib.tickets import actions as tickets
 from lib.tickets import rules as ticket_rules
-from lib.visits import images, rules
+from lib.visits import rules
 
 MOST_PHOTOS = 10
 
@@ -249,11 +250,12 @@ def finish_visit(
     outcome: VisitOutcome | None,
     signed_by: str = "",
     signature: bytes | None = None,
+    waiting_until: datetime | None = None,
 ) -> None:
-    """End a visit: the case is completed, or waits for what the outcome names.
+    """End a visit: the case is completed, or waits for what the outcome names, until `waiting_until` is expected.
 
-    `signature` is needed only where `sign_visit` has not stored one. Refuses `visit_incomplete` with what is
-    missing, and `visit_move_not_allowed` before arrival.
+    None: as long as such a wait usually lasts. `signature` is needed only where `sign_visit` has not stored one.
+    Refuses `visit_incomplete` with what is missing, and `visit_move_not_allowed` before arrival.
     """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.DONE)
@@ -270,11 +272,17 @@ def finish_visit(
     visit.outcome = outcome
     visit.report = told
     visit.signed_by = ticket_rules.ensure_readable(signed_by.strip(), limit=rules.SIGNER_LENGTH)
-    _carry_on(work, ticket, outcome, told)
+    _carry_on(work, ticket, outcome, told, waiting_until)
     work.record("visit.done", visit, outcome=outcome)
 
 
-def _carry_on(work: Work, ticket: Ticket, outcome: VisitOutcome, report: str) -> None:
+def _carry_on(
+    work: Work,
+    ticket: Ticket,
+    outcome: VisitOutcome,
+    report: str,
+    waiting_until: datetime | None,
+) -> None:
     """What the visit means for its case. A case that was ended meanwhile keeps the report as a note."""
     if ticket.status in (TicketStatus.COMPLETED, *ticket_rules.ENDED_STATUSES):
         tickets.add_event(work, ticket, EventKind.NOTE, words=report)
@@ -290,7 +298,12 @@ def _carry_on(work: Work, ticket: Ticket, outcome: VisitOutcome, report: str) ->
         work.touch_ticket(ticket.id)
         return
     tickets.start_waiting(
-        work, ticket_id=ticket.id, version=None, waiting_for=waiting_for, words=report
+        work,
+        ticket_id=ticket.id,
+        version=None,
+        waiting_for=waiting_for,
+        words=report,
+        until_at=waiting_until or work.now + ticket_rules.USUAL_WAIT[waiting_for],
     )
 
 

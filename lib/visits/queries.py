@@ -26,11 +26,12 @@ from db.models.tickets import QueueRow, Ticket
 from db.models.visits import Visit, VisitFile, VisitPart
 from lib.coverage.rules import warranty_at
 from lib.customers.queries import contact_row, sees_full, site_row
+from lib.shared import images
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
 from lib.tickets.rules import ENDED_STATUSES
-from lib.visits import images, rules
+from lib.visits import rules
 
 PLANNERS = frozenset({Role.DISPATCHER, Role.SUPERVISOR, Role.AUDITOR})
 """Roles that read the schedule of everybody."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from lib.shared import clock
 from lib.shared.errors import Refusal
 from lib.shared.logs import log
 from lib.shared.work import look
+from lib.tickets import files
 from lib.visits.queries import read_file
 
 
@@ -26,7 +28,7 @@ class Stored(Protocol):
     def content(self) -> bytes: ...
 
 
-READERS: dict[str, Callable[..., Stored]] = {"visit": read_file}
+READERS: dict[str, Callable[..., Stored]] = {"visit": read_file, "ticket": files.read_file}
 """The query that reads the files of an owner; `file_id`, and `small` for a thumbnail."""
 
 
@@ -49,11 +51,12 @@ async def serve_file(request: Request) -> Response:
     except Exception:
         log.exception("files.failed")
         return _plain(503, "not available for the moment")
-    return Response(
-        found.content,
-        media_type=found.media_type,
-        headers={"cache-control": "private, no-store", "x-content-type-options": "nosniff"},
-    )
+    headers = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
+    download = getattr(found, "download", "")
+    if download:
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(download, safe='')}"
+        headers["content-security-policy"] = "sandbox; default-src 'none'"
+    return Response(found.content, media_type=found.media_type, headers=headers)
 
 
 def _plain(status: int, text: str) -> Response:

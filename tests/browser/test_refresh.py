@@ -1,6 +1,7 @@
 """Pages beside the queue show other people's changes without being asked, and are silent while nothing changes."""
 
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -70,6 +71,7 @@ def test_a_colleagues_step_shows_on_the_open_case_within_a_second(
                 version=version,
                 waiting_for=WaitingFor.PARTS,
                 words=reason,
+                until_at=clock.now() + timedelta(days=2),
             )
 
         wait_for(other, "别的单等备件")

@@ -20,7 +20,7 @@ def open_page(actor: Actor, page: str, **query: str) -> AppTest:
     token = perform(open_session_for, actor=system("test"), now=now, person_id=actor.person_id)
     facts = look(find_session, actor=system("test"), now=now, token_hash=hash_token(token))
     assert facts is not None
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user["session_row"] = str(facts.row_id)
     at.run()
     for name, value in query.items():

@@ -27,7 +27,7 @@ def text(key: str, **params: object) -> str:
 
 def shell(actor: Actor | None = None, page: str | None = None) -> AppTest:
     """The shell as a stranger or somebody of the cast sees it, on a page."""
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user.pop("email", None)
     if actor is not None:
         now = clock.now()

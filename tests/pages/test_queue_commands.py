@@ -38,7 +38,7 @@ class Desk:
         token = perform(open_session_for, actor=TEST, now=now, person_id=actor.person_id)
         facts = look(find_session, actor=TEST, now=now, token_hash=hash_token(token))
         assert facts is not None
-        self.tab = AppTest.from_function(give_command, default_timeout=20)
+        self.tab = AppTest.from_function(give_command, default_timeout=120)
         self.tab.user["session_row"] = str(facts.row_id)
 
     def give(self, command: Any) -> dict[str, Any] | None:

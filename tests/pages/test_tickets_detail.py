@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from db import session as database
-from db.codes import Channel, FaultCode, Priority, TicketStatus, WaitingFor
+from db.codes import CancelReason, Channel, FaultCode, Priority, TicketStatus, WaitingFor
 from db.models.tickets import Ticket
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
@@ -30,7 +30,7 @@ def open_page(actor: Actor, ticket_id: int | str) -> AppTest:
     token = perform(open_session_for, actor=system("test"), now=now, person_id=actor.person_id)
     facts = look(find_session, actor=system("test"), now=now, token_hash=hash_token(token))
     assert facts is not None
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user["session_row"] = str(facts.row_id)
     at.run()
     at.query_params["ticket"] = str(ticket_id)
@@ -242,6 +242,7 @@ def test_words_stay_readable_when_a_step_is_no_longer_possible(ticket: int, cast
         now=clock.now(),
         ticket_id=ticket,
         version=stored(ticket).version,
+        reason=CancelReason.NOT_NEEDED,
         words="客户撤回",
     )
     at.run()

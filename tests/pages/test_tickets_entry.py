@@ -31,7 +31,7 @@ def open_page(actor: Actor, page: str = "tickets_entry", **query: object) -> App
     token = perform(open_session_for, actor=system("test"), now=now, person_id=actor.person_id)
     facts = look(find_session, actor=system("test"), now=now, token_hash=hash_token(token))
     assert facts is not None
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user["session_row"] = str(facts.row_id)
     at.run()
     for name, value in query.items():
@@ -279,7 +279,7 @@ def test_names_with_markup_are_shown_as_typed(cast: Cast) -> None:
 
 @pytest.mark.parametrize("part", ["dispatcher", "technician", "auditor", "outsider"])
 def test_others_do_not_take_calls(cast: Cast, part: str) -> None:
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     now: datetime = clock.now()
     person: Actor = getattr(cast, part)
     token = perform(open_session_for, actor=system("test"), now=now, person_id=person.person_id)

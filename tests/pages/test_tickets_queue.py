@@ -34,7 +34,7 @@ def app_of(actor: Actor, **query: str) -> AppTest:
     token = perform(open_session_for, actor=TEST, now=now, person_id=actor.person_id)
     facts = look(find_session, actor=TEST, now=now, token_hash=hash_token(token))
     assert facts is not None
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=20)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user["session_row"] = str(facts.row_id)
     at.run()
     for name, value in query.items():

@@ -42,7 +42,7 @@ def page(desk: Desk, actor: Actor, name: str, **query: str) -> AppTest:
     token = perform(open_session_for, actor=TEST, now=desk.now, person_id=actor.person_id)
     facts = look(find_session, actor=TEST, now=desk.now, token_hash=hash_token(token))
     assert facts is not None
-    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=30)
+    at = AppTest.from_file(ROOT / "lib" / "ui" / "shell.py", default_timeout=120)
     at.user["session_row"] = str(facts.row_id)
     at.run()
     for parameter, value in query.items():

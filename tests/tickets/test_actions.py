@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from db import session as database
 from db.codes import (
+    CancelReason,
     Channel,
     EventKind,
     Priority,
@@ -56,7 +57,13 @@ def test_a_role_without_the_permit_is_refused(desk):
     for actor in (desk.cast.technician, desk.cast.auditor, desk.cast.outsider):
         with pytest.raises(Refusal, match="no_longer_allowed"):
             perform(
-                actions.cancel_ticket, actor=actor, now=desk.now, ticket_id=1, version=1, words="x"
+                actions.cancel_ticket,
+                actor=actor,
+                now=desk.now,
+                ticket_id=1,
+                version=1,
+                reason=CancelReason.NOT_NEEDED,
+                words="x",
             )
 
 
@@ -114,6 +121,7 @@ def test_waiting_for_parts_pauses_the_resolution_and_waiting_for_the_maker_does_
         by=desk.cast.dispatcher,
         waiting_for=WaitingFor.PARTS,
         words="等电机",
+        until_at=desk.now + timedelta(days=1),
     )
     row = desk.queue_row(ticket_id)
     assert (row.paused, row.due_at, row.remaining_seconds) == (True, NEVER_DUE, 27 * 3600)
@@ -124,6 +132,7 @@ def test_waiting_for_parts_pauses_the_resolution_and_waiting_for_the_maker_does_
         by=desk.cast.dispatcher,
         waiting_for=WaitingFor.MAKER,
         words="等厂家",
+        until_at=desk.now + timedelta(days=1),
     )
     resolution = desk.timer(ticket_id, TimerKind.RESOLUTION)
     assert resolution.phase is TimerPhase.RUNNING
@@ -142,6 +151,7 @@ def test_waiting_needs_a_reason(desk):
             by=desk.cast.hotline,
             waiting_for=WaitingFor.CUSTOMER,
             words=" ",
+            until_at=desk.now + timedelta(days=1),
         )
     assert desk.ticket(ticket_id).status is TicketStatus.NEW
 
@@ -240,7 +250,13 @@ def test_the_second_of_two_savers_is_told_and_changes_nothing(desk):
 
 def test_a_cancelled_case_leaves_the_queue_and_its_timers_stop_counting(desk):
     ticket_id = desk.take_call()
-    desk.step(actions.cancel_ticket, ticket_id, by=desk.cast.supervisor, words="重复来电")
+    desk.step(
+        actions.cancel_ticket,
+        ticket_id,
+        by=desk.cast.supervisor,
+        reason=CancelReason.NOT_NEEDED,
+        words="重复来电",
+    )
     assert desk.queue_row(ticket_id) is None
     assert desk.timer(ticket_id, TimerKind.RESOLUTION).phase is TimerPhase.CANCELLED
     with pytest.raises(Refusal, match="ticket_ended"):

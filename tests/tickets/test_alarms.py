@@ -22,8 +22,9 @@ from db.models.tickets import NEVER_DUE, PhoneCall, QueueRow, Ticket
 from lib import jobs
 from lib.jobs import Worker
 from lib.shared.calendars import calendar_named
-from lib.shared.work import perform, system
-from lib.tickets import actions, alarms
+from lib.shared.errors import Refusal
+from lib.shared.work import look, perform, system
+from lib.tickets import actions, alarms, queries
 from lib.tickets.commitments import make_promise
 from lib.tickets.policies import add_policy
 
@@ -295,9 +296,7 @@ def test_a_pause_repeats_no_warning_and_tells_nothing_while_it_lasts(desk):
 
 
 def waiting_arguments(desk):
-    """Until when is asked for since rule 10 has been told to the desk."""
-    asked = actions.start_waiting.__annotations__
-    return {"until": desk.now + timedelta(days=3)} if "until" in asked else {}
+    return {"until_at": desk.now + timedelta(days=3)}
 
 
 def test_rule_19_a_change_that_moves_the_due_makes_a_new_plan_with_warnings_of_its_own(desk):
@@ -435,3 +434,25 @@ def test_a_look_reads_the_cases_that_are_due_and_not_all_open_ones(desk):
         plan = str(session.connection().exec_driver_sql(explain + text).all())
     assert "ix_queue_rows_notice" in plan
     assert desk.queue_row(busy).notice_at > desk.now.timestamp()
+
+
+def test_a_technician_who_stands_in_reads_the_case_he_was_told_of_and_no_other(desk):
+    ticket_id, other = desk.take_call(), desk.take_call()
+    for each in (ticket_id, other):
+        desk.step(
+            actions.assign_technician,
+            each,
+            by=desk.cast.dispatcher,
+            technician_id=desk.cast.technician.person_id,
+        )
+    away(desk, desk.cast.technician, desk.cast.second_technician)
+    with database.writing() as session:
+        session.execute(
+            update(QueueRow).where(QueueRow.ticket_id == other).values(notice_at=NEVER_DUE)
+        )
+    desk.pass_time(minutes=16)
+    look_around(desk)
+    deputy = desk.cast.second_technician
+    assert look(queries.find_ticket, actor=deputy, now=desk.now, ticket_id=ticket_id)
+    with pytest.raises(Refusal, match="ticket_not_found"):
+        look(queries.find_ticket, actor=deputy, now=desk.now, ticket_id=other)

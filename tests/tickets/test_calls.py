@@ -254,6 +254,7 @@ def test_rule_10_a_call_noted_on_an_open_case_ends_waiting_for_the_customer(cast
         version=version,
         waiting_for=WaitingFor.CUSTOMER,
         words="等客户确认",
+        until_at=now + timedelta(days=1),
     )
     later = now + timedelta(minutes=10)
     perform(

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db import session as database
 from db.codes import (
+    CancelReason,
     CommitmentKind,
     CommitmentState,
     EventKind,
@@ -82,6 +83,7 @@ def test_rule_28_no_pause_and_no_change_moves_a_promise(desk):
         by=desk.cast.hotline,
         waiting_for=WaitingFor.CUSTOMER,
         words="等客户回复",
+        until_at=desk.now + timedelta(days=1),
     )
     desk.pass_time(hours=2)
     desk.step(actions.change_ticket, ticket_id, by=desk.cast.hotline, priority=Priority.P1)
@@ -194,7 +196,13 @@ def test_an_unanswered_return_call_keeps_no_promise_and_a_reached_one_does(desk)
 def test_rule_28_cancelling_a_case_ends_its_promises_with_the_reason(desk):
     ticket_id = desk.take_call()
     commitment_id = promised(desk, ticket_id)
-    desk.step(actions.cancel_ticket, ticket_id, by=desk.cast.supervisor, words="客户撤单")
+    desk.step(
+        actions.cancel_ticket,
+        ticket_id,
+        by=desk.cast.supervisor,
+        reason=CancelReason.NOT_NEEDED,
+        words="客户撤单",
+    )
     ended = desk.commitment(commitment_id)
     assert (ended.state, ended.end_words) == (CommitmentState.ENDED, "客户撤单")
     assert judged(desk.promises(ticket_id)[0], desk.now + timedelta(days=1)) is Verdict.CANCELLED

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db import session as database
 from db.codes import (
+    CancelReason,
     EventKind,
     FaultCode,
     LinkKind,
@@ -31,6 +32,8 @@ from lib.tickets.links import (
     take_back,
     unlink_tickets,
 )
+from lib.tickets.merges import merge_tickets, undo_merge
+from lib.tickets.relations import Tie, list_relations
 
 RESOLUTION = TimerKind.RESOLUTION
 
@@ -97,7 +100,8 @@ def test_a_link_to_itself_or_to_a_cancelled_case_is_refused(desk):
         link(desk, one, one)
     with pytest.raises(Refusal, match="link_by_verb"):
         link(desk, one, another, kind=LinkKind.RECURRENCE)
-    desk.step(actions.cancel_ticket, another, by=desk.cast.supervisor, words="不需要")
+    cancel = {"reason": CancelReason.NOT_NEEDED, "words": "不需要"}
+    desk.step(actions.cancel_ticket, another, by=desk.cast.supervisor, **cancel)
     with pytest.raises(Refusal, match="link_cancelled"):
         link(desk, one, another)
     with pytest.raises(Refusal, match="link_cancelled"):
@@ -209,3 +213,27 @@ def test_rule_11_a_reopening_keeps_the_miss_of_the_cycle_before(desk):
     come_back(desk, old, Return.REOPENING)
     assert desk.timer(old, RESOLUTION).missed_cause is MissedCause.TIME
     assert_verified(desk)
+
+
+def test_the_page_of_a_case_names_the_others_and_what_may_be_the_same_report(desk):
+    one, twin = desk.take_call(), desk.take_call()
+    other_fault = desk.take_call(fault=FaultCode.NOISE)
+    long_ago = desk.take_call(received_at=desk.now - timedelta(days=31))
+
+    def ties(ticket_id):
+        rows = look(list_relations, actor=desk.cast.hotline, now=desk.now, ticket_id=ticket_id)
+        return {row.id: row.tie for row in rows}
+
+    assert ties(one) == {twin: Tie.POSSIBLE}
+    link(desk, one, other_fault, LinkKind.DUPLICATE)
+    assert ties(one) == {twin: Tie.POSSIBLE, other_fault: Tie.DUPLICATE}
+    version = desk.ticket(twin).version
+    told = {"absorbed_id": twin, "survivor_id": one, "version": version}
+    merge_id = desk.do(merge_tickets, by=desk.cast.hotline, **told)
+    assert ties(one) == {twin: Tie.ABSORBED, other_fault: Tie.DUPLICATE}
+    assert ties(twin) == {one: Tie.INTO}
+    desk.do(undo_merge, by=desk.cast.hotline, merge_id=merge_id)
+    assert ties(twin) == {one: Tie.POSSIBLE}
+    assert ties(long_ago) == {}
+    with pytest.raises(Refusal, match="ticket_not_found"):
+        look(list_relations, actor=desk.cast.technician, now=desk.now, ticket_id=one)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from db import session as database
 from db.codes import (
+    CancelReason,
     Channel,
     CommitmentKind,
     EventKind,
@@ -64,7 +65,14 @@ def contact(desk, ticket_id, *, at=None, words="已联系"):
 
 
 def wait_for(desk, ticket_id, what=WaitingFor.CUSTOMER):
-    desk.step(actions.start_waiting, ticket_id, by=desk.cast.hotline, waiting_for=what, words="等")
+    desk.step(
+        actions.start_waiting,
+        ticket_id,
+        by=desk.cast.hotline,
+        waiting_for=what,
+        words="等",
+        until_at=desk.now + timedelta(days=3),
+    )
 
 
 def judged(timer, now) -> Verdict:
@@ -319,7 +327,8 @@ def test_a_merge_is_refused_where_it_would_hide_something(desk):
     with pytest.raises(Refusal, match="merge_completed"):
         merge(desk, b, a)
     c = desk.take_call()
-    desk.step(actions.cancel_ticket, c, by=desk.cast.supervisor, words="不需要")
+    cancel = {"reason": CancelReason.NOT_NEEDED, "words": "不需要"}
+    desk.step(actions.cancel_ticket, c, by=desk.cast.supervisor, **cancel)
     with pytest.raises(Refusal, match="ticket_ended"):
         merge(desk, c, a)
     with pytest.raises(Refusal, match="ticket_ended"):

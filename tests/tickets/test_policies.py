@@ -143,6 +143,7 @@ def test_waiting_after_a_logged_attempt_pauses_the_first_response_until_the_cust
         version=policy_desk.version(case),
         waiting_for=WaitingFor.CUSTOMER,
         words="call back",
+        until_at=now + timedelta(days=1),
     )
     paused = policy_desk.timer(case, TimerKind.FIRST_RESPONSE)
     assert (paused.phase, paused.remaining_seconds) == (TimerPhase.PAUSED, 25 * 60)

@@ -180,7 +180,11 @@ def test_a_second_call_can_be_noted_on_the_open_case(
 ) -> None:
     perform(attach_call, actor=cast.hotline, now=now, ticket_id=ticket, words="客户再次来电")
     events = look(queries.list_events, actor=cast.hotline, now=now, ticket_id=ticket)
-    assert [event.kind for event in events] == [EventKind.INBOUND, EventKind.RECEIVED]
+    assert [event.kind for event in events] == [
+        EventKind.INBOUND,
+        EventKind.PROMISED,
+        EventKind.RECEIVED,
+    ]
 
 
 def test_a_technician_sees_only_cases_that_are_his(ticket: int, cast: Cast, now: datetime) -> None:
@@ -261,8 +265,10 @@ def test_the_timeline_tells_when_each_state_was_entered_and_left(
         version=version(ticket),
         words="已电话联系",
     )
-    contacted, assigned, received = look(
-        queries.list_events, actor=cast.supervisor, now=now, ticket_id=ticket
+    events = look(queries.list_events, actor=cast.supervisor, now=now, ticket_id=ticket)
+    stages = (EventKind.CONTACTED, EventKind.ASSIGNED, EventKind.RECEIVED)
+    contacted, assigned, received = (
+        next(event for event in events if event.kind is kind) for kind in stages
     )
     assert received.stage_until == now + timedelta(minutes=5)
     assert assigned.stage_until == now + timedelta(minutes=20)
@@ -277,9 +283,10 @@ def test_timers_show_their_verdict_and_that_nothing_counts_outside_hours(
         rows = look(queries.list_timers, actor=cast.hotline, now=at, ticket_id=ticket)
         return {row.kind: row for row in rows}
 
-    first = timers(now)[TimerKind.FIRST_RESPONSE]
+    assert timers(now)[TimerKind.FIRST_RESPONSE].verdict is Verdict.MET
+    first = timers(now)[TimerKind.PROMISE]
     assert (first.verdict, first.due_at) == (Verdict.RUNNING, now + timedelta(minutes=30))
-    assert timers(now + timedelta(minutes=31))[TimerKind.FIRST_RESPONSE].verdict is Verdict.MISSED
+    assert timers(now + timedelta(minutes=31))[TimerKind.PROMISE].verdict is Verdict.MISSED
     night = timers(now + timedelta(hours=10))[TimerKind.RESOLUTION]
     assert (night.verdict, night.outside_hours) == (Verdict.RUNNING, True)
 
@@ -300,6 +307,7 @@ def test_only_legal_steps_are_offered_and_only_to_roles_that_may(
         version=version(ticket),
         waiting_for=WaitingFor.PARTS,
         words="缺电机",
+        until_at=now + timedelta(days=1),
     )
     assert see(cast.hotline, now, ticket).steps[0] is Step.END_WAITING
     perform(
@@ -312,7 +320,7 @@ def test_only_legal_steps_are_offered_and_only_to_roles_that_may(
     )
     seen = see(cast.hotline, now, ticket)
     assert seen.status is TicketStatus.COMPLETED
-    assert seen.steps == [Step.RETURN_CALL, Step.CHANGE, Step.NOTE]
+    assert seen.steps == [Step.RETURN_CALL, Step.CHANGE, Step.FOLLOW_UP, Step.NOTE]
     kinds = {
         row.kind for row in look(queries.list_timers, actor=cast.hotline, now=now, ticket_id=ticket)
     }

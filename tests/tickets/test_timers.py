@@ -1,5 +1,6 @@
 """The rules of the clocks by their numbers, with the examples of the requirements as cases."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from db.codes import (
     Channel,
     CustomerLevel,
     MissedCause,
+    NoticeKind,
     Priority,
     TargetUnit,
     TimerKind,
@@ -16,11 +18,11 @@ from db.codes import (
     Verdict,
     WaitingFor,
 )
-from lib.shared.calendar import WorkingCalendar, epoch
+from lib.shared.calendar import WorkingCalendar, epoch, moment
 from lib.shared.errors import Refusal
 from lib.shared.official_days import announced_years, official_days
 from lib.tickets import notices
-from lib.tickets.notices import Threshold, escalate, to_deliver, warnings_of
+from lib.tickets.notices import Threshold, highest, ladder_of
 from lib.tickets.promises import (
     Call,
     answer_of,
@@ -99,6 +101,13 @@ def only(facts: Facts, *policies: Policy, editions=None):
 def at(text: str) -> datetime:
     """Month-day and time of 2026, in the desk's words: "09-22 10:00"."""
     return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=SHANGHAI)
+
+
+def warned(facts: Facts, book: Rulebook, now: str, thresholds=None) -> list[notices.Step]:
+    """The warnings reached by then, in the order of time."""
+    reached = ladder_of(7, facts, book, at(now), thresholds=thresholds).reached
+    steps = [step for step in reached if step.kind is NoticeKind.WARNING]
+    return sorted(steps, key=lambda step: step.at)
 
 
 def waiting(started: str, ended: str | None = None, on: WaitingFor = WaitingFor.CUSTOMER) -> Pause:
@@ -347,13 +356,10 @@ def test_rule_2_a_timer_can_be_paused_and_missed():
 
 
 def test_rule_3_a_case_typed_late_is_late_at_birth_and_sends_one_notice_the_highest():
-    reached = warnings_of(7, Facts(at("09-22 09:00")), DEFAULT, at("09-22 11:00"))
-    told = to_deliver(reached, set())
-    assert len(told.record) == 3
-    assert [(each.key.kind, each.key.threshold.percent) for each in told.deliver] == [
-        (K.FIRST_RESPONSE, 90)
-    ]
-    assert to_deliver(reached, set(), imported=True).deliver == []
+    facts, book = Facts(at("09-22 09:00")), book_of(policy(1, K.FIRST_RESPONSE, 30))
+    reached = ladder_of(7, facts, book, at("09-22 09:40")).reached
+    assert [each.key.split(":")[-1] for each in reached] == ["50", "75", "90", "due"]
+    assert [each.kind for each in highest(reached).values()] == [NoticeKind.OVERDUE]
 
 
 @pytest.mark.parametrize("amount", [0, -5])
@@ -668,14 +674,13 @@ def test_rule_18_a_call_abandoned_before_the_target_leaves_the_rate_after_it_is_
 
 
 def test_rule_19_a_warning_comes_when_its_share_has_been_counted_rounded_up():
-    reached = warnings_of(
-        7,
+    reached = warned(
         Facts(at("09-22 17:50")),
         book_of(policy(1, K.FIRST_RESPONSE, 25)),
-        at("09-23 10:00"),
+        "09-23 10:00",
         {K.FIRST_RESPONSE: [*notices.DEFAULT_THRESHOLDS, Threshold(minutes_left=5)]},
     )
-    assert [(each.key.threshold, each.at) for each in reached] == [
+    assert [(each.threshold, moment(each.at)) for each in reached] == [
         (Threshold(50), at("09-23 09:03")),
         (Threshold(75), at("09-23 09:09")),
         (Threshold(minutes_left=5), at("09-23 09:10")),
@@ -692,8 +697,8 @@ def test_rule_19_a_pause_moves_a_warning_and_a_change_of_the_target_makes_new_on
     )
     book = book_of(policy(1, K.RESOLUTION, 240), policy(2, K.RESOLUTION, 300, priority=Priority.P4))
     half = {K.RESOLUTION: [Threshold(50)]}
-    reached = warnings_of(7, facts, book, at("09-23 09:00"), half)
-    assert [(each.key.plan, each.at) for each in reached] == [
+    reached = warned(facts, book, "09-23 09:00", half)
+    assert [(each.height[0], moment(each.at)) for each in reached] == [
         (0, at("09-22 12:00")),
         (1, at("09-22 12:30")),
     ]
@@ -701,19 +706,11 @@ def test_rule_19_a_pause_moves_a_warning_and_a_change_of_the_target_makes_new_on
 
 def test_rule_19_a_stop_sends_no_further_warning():
     facts = Facts(at("09-22 09:00"), contacts=(at("09-22 09:16"),))
-    reached = warnings_of(
-        7, facts, DEFAULT, at("09-22 12:00"), {K.FIRST_RESPONSE: [Threshold(50), Threshold(75)]}
-    )
-    assert [each.key.threshold.percent for each in reached] == [50]
-
-
-def test_rule_20_nobody_there_is_the_next_level_and_an_alarm():
-    away = {1, 2}
-    assert escalate([[1], [3]], away.__contains__, {}) == notices.Reached(1, (3,), alarm=True)
-    assert escalate([[1], [3]], away.__contains__, {1: 4}) == notices.Reached(0, (4,), alarm=False)
-    assert escalate([[1], []], away.__contains__, {1: 2, 2: 1}) == notices.Reached(
-        2, (), alarm=True
-    )
+    half = {K.FIRST_RESPONSE: [Threshold(50), Threshold(75)]}
+    reached = warned(facts, DEFAULT, "09-22 12:00", half)
+    assert [each.threshold.percent for each in reached] == [50]
+    void = ladder_of(7, facts, DEFAULT, at("09-22 12:00"), thresholds=half).void
+    assert [key.split(":", 3)[3] for key in void] == ["0:75", "0:due", "0:up1", "0:up2"]
 
 
 @pytest.mark.parametrize(
@@ -731,11 +728,26 @@ def test_rule_22_a_stamp_before_the_previous_step_is_refused():
 
 
 def test_rule_27_a_second_run_of_the_scheduler_delivers_nothing_again():
-    reached = warnings_of(7, Facts(at("09-22 09:00")), DEFAULT, at("09-22 09:20"))
-    first = to_deliver(reached, set())
-    assert len(first.deliver) == 1
-    again = to_deliver(reached, {each.key for each in first.record})
-    assert (again.record, again.deliver) == ([], [])
+    facts = Facts(at("09-22 09:00"))
+    first = ladder_of(7, facts, DEFAULT, at("09-22 09:20")).reached
+    again = ladder_of(7, facts, DEFAULT, at("09-22 09:21")).reached
+    assert [each.key for each in first] == [each.key for each in again] != []
+    known = {each.key for each in first}
+    assert highest(each for each in again if each.key not in known) == {}
+
+
+def test_the_next_look_is_due_when_the_next_rung_is_reached_and_none_while_paused():
+    facts = Facts(at("09-22 09:00"))
+    book = book_of(policy(1, K.FIRST_RESPONSE, 30), policy(2, K.RESOLUTION, 240))
+    for now, then in (
+        ("09-22 09:00", "09-22 09:15:00"),
+        ("09-22 09:15", "09-22 09:23:00"),
+        ("09-22 09:29", "09-22 09:30:01"),
+        ("09-22 09:31", "09-22 10:00:00"),
+    ):
+        assert moment(ladder_of(7, facts, book, at(now)).next_at) == at(then)
+    paused = replace(facts, contacts=(at("09-22 09:10"),), pauses=(waiting("09-22 09:20"),))
+    assert ladder_of(7, paused, book, at("09-22 10:00")).next_at is None
 
 
 def test_rule_28_a_promise_is_the_due_rounded_up_to_the_minute_from_the_receipt():

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import session as store
 from db.codes import (
+    CancelReason,
     EventKind,
     TicketStatus,
     VisitFileKind,
@@ -210,6 +211,7 @@ def test_nobody_sets_out_for_a_cancelled_case(desk: Desk):
         by=desk.cast.hotline,
         ticket_id=ticket_id,
         version=desk.ticket(ticket_id).version,
+        reason=CancelReason.NOT_NEEDED,
         words="客户自行解决",
     )
     refused = desk.refusal(actions.set_out, by=desk.cast.technician, visit_id=visit_id, version=1)

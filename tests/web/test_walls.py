@@ -177,6 +177,7 @@ def test_a_stranger_cannot_send_big_messages(server):
         ("GET", "/desk/live?view=x", 403),
         ("POST", "/desk/stay", 403),
         ("GET", "/desk/files/visit/1", 403),
+        ("GET", "/desk/files/ticket/1", 403),
         ("GET", "/component/x/index.html", 403),
         ("GET", "/_stcore/bidi-components/x/y.js", 403),
         ("POST", "/_stcore/agent/interact", 404),
@@ -192,7 +193,7 @@ def test_addresses_closed_to_strangers(server, method, path, status):
     assert asked(server, path, method).status == status
 
 
-@pytest.mark.parametrize("path", ["visit/1", "visit/999999999999999999", "nothing/1"])
+@pytest.mark.parametrize("path", ["visit/1", "ticket/1", "visit/999999999999999999", "nothing/1"])
 def test_a_file_that_is_not_there_is_not_found(server, path):
     cookie = cookie_of(server, "hotline")
     assert asked(server, f"/desk/files/{path}", cookie=cookie).status == 404

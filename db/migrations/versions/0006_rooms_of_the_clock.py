@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_macros")),
         sa.UniqueConstraint("name", name=op.f("uq_macros_name")),
     )
+    _write_macros()
     op.create_table(
         "saved_views",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -579,6 +580,68 @@ def _make_search() -> None:
     op.execute(
         "INSERT INTO counters (name, value) SELECT 'ticket-search', 1"
         " WHERE NOT EXISTS (SELECT 1 FROM tickets)"
+    )
+
+
+MACROS = (
+    (
+        "已受理，稍后回电",
+        "{contact}您好，{company}的报障已受理，单号 {number}。我们会在 {due} 前与您联系。客服 {agent}",
+        {},
+    ),
+    (
+        "等客户确认上门时间",
+        "{contact}您好，关于报障 {number}，请告诉我们方便上门的时间。客服 {agent}",
+        {"waiting_for": "customer", "waiting_hours": 24},
+    ),
+    (
+        "配件在途",
+        "{contact}您好，报障 {number} 所需配件已订购，到货后马上与您约时间。客服 {agent}",
+        {"waiting_for": "parts", "waiting_hours": 72},
+    ),
+    (
+        "Received, we call back",
+        "Dear {contact}, we have received your report as {number} and will call you before {due}. {agent}",
+        {},
+    ),
+    (
+        "When may we come?",
+        "Dear {contact}, about your report {number}: please tell us when we may come. {agent}",
+        {"waiting_for": "customer", "waiting_hours": 24},
+    ),
+    (
+        "Parts are on their way",
+        "Dear {contact}, the parts for {number} are ordered. We arrange a time as soon as they are here. {agent}",
+        {"waiting_for": "parts", "waiting_hours": 72},
+    ),
+)
+"""Ready texts to begin with, in both languages; the supervisor changes them."""
+
+
+def _write_macros() -> None:
+    table = sa.table(
+        "macros",
+        sa.column("name", sa.String),
+        sa.column("words", sa.Text),
+        sa.column("changes", sa.JSON),
+        sa.column("active", sa.Boolean),
+        sa.column("created_at", db.models.base.UtcDateTime(timezone=True)),
+        sa.column("version", sa.Integer),
+    )
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    op.bulk_insert(
+        table,
+        [
+            {
+                "name": name,
+                "words": words,
+                "changes": changes,
+                "active": True,
+                "created_at": at,
+                "version": 1,
+            }
+            for name, words, changes in MACROS
+        ],
     )
 
 

@@ -57,7 +57,9 @@ def _row(timer: TimerRow, marks: TimerMarks) -> dict[str, object]:
         "id": [str(timer.kind), timer.cycle],
         "kind": code_label(timer.kind),
         "verdict": timer.verdict,
-        "state": code_label(timer.verdict),
+        "state": f"{code_label(timer.verdict)} · {label('timer.late_entry')}"
+        if timer.late_entry
+        else code_label(timer.verdict),
         "overdue": overdue,
         "outside": timer.outside_hours,
         "due": None if timer.due_at is None else epoch(timer.due_at),

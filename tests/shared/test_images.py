@@ -7,8 +7,8 @@ import zlib
 import pytest
 from PIL import Image
 
+from lib.shared import images
 from lib.shared.errors import Refusal
-from lib.visits import images
 from tests.visits.house_calls import a_photo, a_signature
 
 
