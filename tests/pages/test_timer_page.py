@@ -81,6 +81,7 @@ def test_a_pause_tells_who_let_it_wait_for_whom(cast, case, now):
         version=1,
         waiting_for=WaitingFor.PARTS,
         words="<i>motor</i>",
+        until_at=now + timedelta(days=3),
     )
     with time_machine.travel(now + timedelta(hours=1), tick=True):
         told = shown(sheet(cast, case))

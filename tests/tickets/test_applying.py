@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from db import session as store
-from db.codes import DayKind, Priority, TargetUnit, TimerKind, TimerPhase, WaitingFor
+from db.codes import CancelReason, DayKind, Priority, TargetUnit, TimerKind, TimerPhase, WaitingFor
 from db.models.tickets import Ticket, TicketEvent, Timer
 from lib.shared.announcements import read_announcement
 from lib.shared.calendars import AnnouncedDay, CalendarDraft, DayByHand
@@ -47,6 +47,7 @@ def wait(desk, case: int, at) -> None:
         version=desk.version(case),
         waiting_for=WaitingFor.PARTS,
         words="motor",
+        until_at=at + timedelta(days=3),
     )
 
 
@@ -166,7 +167,11 @@ def test_a_policy_to_come_moves_nothing_yet(policy_desk, now):
 def test_applying_passes_over_cases_that_ended_meanwhile(policy_desk, now):
     case = policy_desk.open()
     policy_desk.do(
-        actions.cancel_ticket, ticket_id=case, version=policy_desk.version(case), words="twice"
+        actions.cancel_ticket,
+        ticket_id=case,
+        version=policy_desk.version(case),
+        reason=CancelReason.NOT_NEEDED,
+        words="twice",
     )
     policy_desk.do(policies.apply_targets, ticket_ids=[case])
     with store.ReadSession() as session:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from db import session as store
-from db.codes import CustomerLevel, MissedCause, TimerKind
+from db.codes import CancelReason, CustomerLevel, MissedCause, TimerKind
 from db.models.customers import Customer
 from lib.shared.errors import Refusal
 from lib.shared.work import look
@@ -27,7 +27,11 @@ def test_rule_14_a_level_moves_open_cases_of_the_customer_and_not_those_that_end
     policy_desk.policy(60, level=CustomerLevel.KEY)
     case, ended = policy_desk.open(), policy_desk.open()
     policy_desk.do(
-        actions.cancel_ticket, ticket_id=ended, version=policy_desk.version(ended), words="twice"
+        actions.cancel_ticket,
+        ticket_id=ended,
+        version=policy_desk.version(ended),
+        reason=CancelReason.NOT_NEEDED,
+        words="twice",
     )
     before = policy_desk.timer(ended).due_at
     later = now + timedelta(minutes=10)
