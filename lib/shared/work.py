@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, event, insert, text, update
+from sqlalchemy import event, insert, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -44,11 +44,7 @@ LOCK_AUDIT_HEAD = (
     .values(audit_id=AuditHead.audit_id)
     .returning(AuditHead.audit_id, AuditHead.hash)
 )
-MOVE_AUDIT_HEAD = (
-    update(AuditHead)
-    .where(AuditHead.id == 1)
-    .values(audit_id=bindparam("audit_id"), hash=bindparam("hash"))
-)
+MOVE_AUDIT_HEAD = update(AuditHead).where(AuditHead.id == 1)
 """What every write asks, built once; through the connection, which spares the ORM's own work."""
 
 TRIED_AGAIN = ("40001", "40P01")
