@@ -28,7 +28,7 @@ if may_edit:
     calendar_form.show_draft(book)
 st.html(calendar_form.STYLE)
 with st.container(key="tickets_calendars"):
-    left, right = st.columns([13, 7], gap="medium")
+    left, right = st.columns([7, 3], gap="medium")
 
 
 def choose(on: date) -> None:

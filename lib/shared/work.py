@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import event, insert, text, update
+from sqlalchemy import Text, cast, event, func, insert, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
 from db import session as database
@@ -33,10 +33,7 @@ BUSY = {"55P03", "SQLITE_BUSY"}
 """Another writer's lock was not given up in time, on PostgreSQL and SQLite."""
 
 TAKE_CHANGE_NUMBER = (
-    update(ChangeHead)
-    .where(ChangeHead.id == 1)
-    .values(number=ChangeHead.number + 1)
-    .returning(ChangeHead.number)
+    update(ChangeHead).where(ChangeHead.id == 1).values(number=ChangeHead.number + 1)
 )
 LOCK_AUDIT_HEAD = (
     update(AuditHead)
@@ -185,11 +182,11 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
     touched = sorted(set().union(*(work.touched for work in works)))
     if not touched:
         return
-    number = store.execute(TAKE_CHANGE_NUMBER).scalar()
-    assert number is not None
-    store.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
+    told: list[Any] = [ChangeHead.number]
     if not database.is_sqlite():
-        session.execute(text("SELECT pg_notify('desk', :number)"), {"number": str(number)})
+        told.append(func.pg_notify("desk", cast(ChangeHead.number, Text)))
+    number = store.execute(TAKE_CHANGE_NUMBER.returning(*told)).scalar_one()
+    store.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
 
 
 def _chain_records(session: Session, works: Sequence[Work]) -> None:
@@ -392,7 +389,7 @@ def _wait_for_key(session: Session, key: str) -> None:
 def _fresh_actor(session: Session, actor: Actor) -> Actor:
     if actor.kind is not ActorKind.PERSON:
         return actor
-    person = session.get(Person, actor.person_id)
+    person = session.get(Person, actor.person_id, options=[joinedload(Person.roles)])
     if person is None or not person.active or person.epoch != actor.epoch:
         raise Refusal("no_longer_allowed")
     return actor_of(person)

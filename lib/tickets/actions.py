@@ -1,10 +1,11 @@
 """Every verb that changes a case. Each adds facts; timers and the open list follow from the facts."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.attributes import flag_modified
 
 from db.codes import (
@@ -38,7 +39,7 @@ from db.models.tickets import (
 )
 from lib.coverage.rules import coverage_state
 from lib.messages.actions import notify, withdraw
-from lib.shared.calendar import epoch
+from lib.shared.calendar import FARTHEST_DUE, NoDue, epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
@@ -46,9 +47,9 @@ from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
-from lib.tickets.policies import level_of, matter_now, matter_of, rulebook
+from lib.tickets.policies import matter_now, matter_of, rulebook
 from lib.tickets.search import names_key, put_terms
-from lib.tickets.targets import Rulebook
+from lib.tickets.targets import Rulebook, Target
 from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
@@ -89,6 +90,12 @@ SHOWN_BESIDE = select(
     .scalar_subquery(),
 )
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
+BEGUN = "tickets_begun"
+"""In the session's info: customer and contact of the cases that this transaction has opened, by id.
+
+Kept so, they are not read again for the queue's row.
+"""
+
 FOUND_BY = ("search_key", "text_key", "phone_digits")
 """The columns of a queue row that a search reads, as `terms_of` takes them."""
 
@@ -115,7 +122,7 @@ def open_ticket(
     """
     received_at = received_at.replace(microsecond=0)
     rules.ensure_received_in_time(received_at, work.now)
-    _ensure_of_customer(work, customer_id, contact_id, site_id, item_id)
+    beside = _ensure_of_customer(work, customer_id, contact_id, site_id, item_id)
     ticket = Ticket(
         number=next_number(work),
         status=TicketStatus.NEW,
@@ -134,7 +141,8 @@ def open_ticket(
     )
     work.session.add(ticket)
     work.session.flush()
-    level = level_of(work.session, customer_id)
+    work.session.info.setdefault(BEGUN, {})[ticket.id] = beside
+    level = beside[0].level
     add_event(
         work,
         ticket,
@@ -393,11 +401,19 @@ def complete_ticket(
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=earliest(target, at),
+            due_at=_return_call_due(target, at),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
     recompute(work, ticket)
+
+
+def _return_call_due(target: Target, now: datetime) -> datetime:
+    """The due of a return call; one that is never reached is the error of its timer alone (rule 6)."""
+    try:
+        return earliest(target, now)
+    except NoDue:
+        return now + timedelta(seconds=FARTHEST_DUE)
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
@@ -571,7 +587,7 @@ def note_arrived(work: Work, ticket: Ticket, visit_id: int) -> None:
 
 def ensure_technician(work: Work, person_id: int) -> Person:
     """The person, when active and a technician. Refuses `not_a_technician`."""
-    person = work.session.get(Person, person_id)
+    person = work.session.get(Person, person_id, options=[joinedload(Person.roles)])
     if (
         person is None
         or not person.active
@@ -615,7 +631,11 @@ def _derive(work: Work, ticket: Ticket) -> None:
     store = work.session.connection()
     stored = {
         (timer.cycle, timer.kind): timer
-        for timer in store.execute(TIMERS_OF_TICKET, {"of_ticket": ticket.id})
+        for timer in (
+            ()
+            if _begun(work, ticket)
+            else store.execute(TIMERS_OF_TICKET, {"of_ticket": ticket.id})
+        )
     }
     new = []
     for state in states:
@@ -702,8 +722,12 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         "of_technician": ticket.technician_id,
     }
     store = work.session.connection()
-    shown_beside = store.execute(SHOWN_BESIDE, beside).one()
-    row = work.session.get(QueueRow, ticket.id)
+    row = None
+    if _begun(work, ticket):
+        shown_beside = _shown_beside_new(work, ticket)
+    else:
+        shown_beside = store.execute(SHOWN_BESIDE, beside).one()
+        row = work.session.get(QueueRow, ticket.id)
     if row is None:
         row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
@@ -715,6 +739,27 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
     row.notice_at = epoch(work.now)
     # Always written: meanwhile the scheduler may have put it off.
     flag_modified(row, "notice_at")
+
+
+def _begun(work: Work, ticket: Ticket) -> bool:
+    """Whether the case was only opened in this transaction: nothing is stored of it yet."""
+    untouched = ticket.status is TicketStatus.NEW and ticket.entered_at == work.now
+    return untouched and ticket.id in work.session.info.get(BEGUN, ())
+
+
+def _shown_beside_new(work: Work, ticket: Ticket) -> tuple[Any, ...]:
+    """The same as SHOWN_BESIDE, of rows that opening the case has read already."""
+    customer, contact = work.session.info[BEGUN][ticket.id]
+    return (
+        customer.name,
+        contact and contact.name,
+        None,
+        None,
+        customer.search_key,
+        contact and contact.search_key,
+        contact and contact.phone_digits,
+        work.now,
+    )
 
 
 def queue_values(
@@ -826,9 +871,10 @@ def _ensure_of_customer(
     contact_id: int | None,
     site_id: int | None,
     item_id: int | None,
-) -> None:
-    work.get(Customer, customer_id)
-    if contact_id is not None and work.get(Contact, contact_id).customer_id != customer_id:
+) -> tuple[Customer, Contact | None]:
+    customer = work.get(Customer, customer_id)
+    contact = None if contact_id is None else work.get(Contact, contact_id)
+    if contact is not None and contact.customer_id != customer_id:
         raise Refusal("not_of_customer")
     if site_id is not None and work.get(Site, site_id).customer_id != customer_id:
         raise Refusal("not_of_customer")
@@ -836,6 +882,7 @@ def _ensure_of_customer(
         site = work.get(Site, work.get(Item, item_id).site_id)
         if site.customer_id != customer_id or site_id not in (None, site.id):
             raise Refusal("not_of_customer")
+    return customer, contact
 
 
 def coverage_of(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:

@@ -98,6 +98,8 @@ def copy_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]])
 
 def newest_ids(session: Session, asked: Asked, *, before: int | None, most: int) -> Iterator[int]:
     """The ids of cases that may hold what is asked, the newest first, below `before`; at most `most`."""
+    if not asked:
+        return
     if before is None:
         newest = session.scalar(select(Ticket.id).order_by(Ticket.id.desc()).limit(1))
         before = (newest or 0) + 1

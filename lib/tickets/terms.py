@@ -14,6 +14,8 @@ MOST_WORDS = 6
 LONGEST_TERM = 40
 LONGEST_TEXT = 4200
 LETTERS, DIGITS = "~", "#"
+MOBILE = 11
+"""Digits of a mobile number, which is one term besides."""
 
 
 def text_key(title: str, words: str) -> str:
@@ -23,63 +25,65 @@ def text_key(title: str, words: str) -> str:
 
 def terms_of(names_key: str, text: str, phone_digits: str) -> list[str]:
     """The terms of a case: of its names (number, company, contact as search keys), its text and its phone."""
-    return sorted(_text_terms(text) | caller_terms(names_key, phone_digits))
+    return list(_text_terms(text) | caller_terms(names_key, phone_digits))
 
 
 def caller_terms(names_key: str, phone_digits: str) -> set[str]:
     """Those of a case's terms that come from its names and its phone."""
-    return _name_terms(names_key) | _fragments(phone_digits, DIGITS)
+    found = {*_fragments(phone_digits, DIGITS), *_whole_phones(phone_digits)}
+    for part in names_key.split(MANY):
+        # A number comes once: it would only push names out of the cache.
+        terms = _part_terms.__wrapped__ if part[-1:].isdigit() else _part_terms
+        found.update(terms(part))
+    return found
 
 
 def terms_beside(callers: Set[str], number: str, text: str) -> list[str]:
     """`terms_of` a case whose company, contact and phone have given `callers`."""
-    return sorted(callers | _text_terms(text) | _name_terms(plain(number)))
+    return list(_text_terms(text).union(callers, _part_terms.__wrapped__(plain(number))))
 
 
 def _text_terms(text: str) -> set[str]:
     found: set[str] = set()
     for run in RUNS.findall(text):
-        found |= _bigrams(run) if CHINESE.search(run) else {run[:LONGEST_TERM]}
+        if CHINESE.match(run):
+            found.update(_pairs(run))
+        else:
+            found.add(run[:LONGEST_TERM])
     return found
 
 
-@lru_cache(4096)
-def _part_terms(part: str) -> frozenset[str]:
-    found = set(_text_terms(part))
+@lru_cache(16_384)
+def _part_terms(part: str) -> tuple[str, ...]:
+    found = _text_terms(part)
     for run in RUNS.findall(part):
-        if not CHINESE.search(run):
-            found |= _fragments(run, LETTERS)
+        if not CHINESE.match(run):
+            found.update(_fragments(run, LETTERS))
             if len(run) == 2:
                 found.add(f"{LETTERS}{run}")
-    return frozenset(found)
+    return tuple(found)
 
 
-def _name_terms(names_key: str) -> set[str]:
-    found: set[str] = set()
-    for part in filter(None, names_key.split(MANY)):
-        found |= _part_terms(part)
-    return found
+def _pairs(run: str) -> list[str]:
+    return [run[at : at + 2] for at in range(len(run) - 1)]
 
 
-def _bigrams(run: str) -> set[str]:
-    """Of two characters each, and the last one alone, so that any single one begins a term."""
-    return {run[-1]} | _pairs(run)
+def _fragments(run: str, mark: str) -> list[str]:
+    return [mark + run[at : at + 3] for at in range(len(run) - 2)]
 
 
-def _pairs(run: str) -> set[str]:
-    return {run[at : at + 2] for at in range(len(run) - 1)}
+def _covering(run: str, mark: str) -> set[str]:
+    """As few fragments as hold every character of the run."""
+    return {mark + run[at : at + 3] for at in {*range(0, len(run) - 2, 3), len(run) - 3} if at >= 0}
 
 
-def _fragments(run: str, mark: str) -> set[str]:
-    return {f"{mark}{run[at : at + 3]}" for at in range(len(run) - 2)}
+def _whole_phones(digits: str) -> list[str]:
+    return [DIGITS + each for each in digits.split("x") if len(each) == MOBILE]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Every one of `words`, each in one of its ways, a way being terms that all are there; or the whole as a phone.
-
-    A term that ends in `*` stands for all that begin so.
-    """
+    """Every one of `words`, each in one of its ways, a way being terms that all are there; or the whole as a phone."""
 
     words: tuple[tuple[tuple[str, ...], ...], ...]
     phone: tuple[str, ...] = ()
@@ -97,47 +101,46 @@ def asked_of(text: str, *, by_phone: bool) -> Asked:
         if ways:
             words.append(tuple(ways))
     whole = phone_fragment(text) if by_phone and len(pieces) > 1 else ""
-    return Asked(tuple(words), tuple(sorted(_fragments(whole, DIGITS))))
+    return Asked(tuple(words), tuple(sorted(_of_phone(whole))) if whole else ())
 
 
 def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
+    """In how many ways a word may be there; a single Chinese character asks for nothing, it is in too many."""
     runs = RUNS.findall(piece)
-    if not runs:
-        return []
-    in_text: set[str] = set()
-    in_names: set[str] = set()
-    for run in runs:
-        if CHINESE.search(run):
-            found = _pairs(run) if len(run) > 1 else {f"{run}*"}
-            in_text |= found
-            in_names |= found
-            continue
-        in_text.add(run[:LONGEST_TERM])
-        # Of two letters only a whole name's initials are sure to be found.
-        in_names |= _fragments(run, LETTERS) or ({f"{LETTERS}{run}"} if len(run) == 2 else {run})
-    ways = [in_text] if in_text == in_names else [in_text, in_names]
+    chinese = {pair for run in runs if CHINESE.match(run) for pair in _pairs(run)}
+    # Of several runs of letters and digits (CC-2026-000012) the longest tells most.
+    other = max((run for run in runs if not CHINESE.match(run)), key=len, default="")
+    ways = []
+    if other:
+        in_names = _covering(other, LETTERS)
+        if len(other) == 2:
+            # Of two letters only a whole name's initials are sure to be found.
+            in_names = {f"{LETTERS}{other}"}
+        ways = [chinese | {other[:LONGEST_TERM]}]
+        if in_names:
+            ways.append(chinese | in_names)
+    elif chinese:
+        ways = [chinese]
     digits = phone_fragment(piece) if by_phone else ""
     if digits:
-        ways.append(_fragments(digits, DIGITS))
-    return [tuple(sorted(way)) for way in ways if way]
+        ways.append(_of_phone(digits))
+    return [tuple(sorted(way)) for way in ways]
+
+
+def _of_phone(digits: str) -> set[str]:
+    if len(digits) == MOBILE and digits.isdigit() and digits.startswith("1"):
+        return {DIGITS + digits}
+    return _covering(digits, DIGITS)
 
 
 def sqlite_query(asked: Asked) -> str:
     """The question in the words of FTS5."""
-
-    def term(each: str) -> str:
-        return f'"{each[:-1]}" *' if each.endswith("*") else f'"{each}"'
-
-    return _query(asked, term, " AND ", " OR ")
+    return _query(asked, '"{}"'.format, " AND ", " OR ")
 
 
 def postgresql_query(asked: Asked) -> str:
     """The question as a tsquery."""
-
-    def term(each: str) -> str:
-        return f"'{each[:-1]}':*" if each.endswith("*") else f"'{each}'"
-
-    return _query(asked, term, " & ", " | ")
+    return _query(asked, "'{}'".format, " & ", " | ")
 
 
 def _query(asked: Asked, term: Callable[[str], str], both: str, either: str) -> str:

@@ -14,7 +14,7 @@ from lib.ui.labels import code_label, label, span, when
 AT_ONCE = 500
 MOST_SHOWN = 300
 STYLE = """<style>
-.desk-moves { max-height: 420px; overflow: auto; border: 1px solid color-mix(in srgb, currentColor 28%, transparent);
+.desk-moves { max-height: 290px; overflow: auto; border: 1px solid color-mix(in srgb, currentColor 28%, transparent);
   border-radius: 6px; }
 .desk-moves table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 15px;
   font-variant-numeric: tabular-nums; }
@@ -24,7 +24,7 @@ STYLE = """<style>
   background: #f0f2f6; color: #1a2433; }
 .desk-moves .missed { font-weight: 600; }
 .desk-moves .missed::before { content: "! "; }
-.desk-moves a { text-decoration: underline; }
+.desk-moves a { color: inherit; text-decoration: underline; }
 </style>"""
 
 

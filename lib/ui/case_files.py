@@ -15,6 +15,12 @@ from lib.ui.labels import label, when
 TYPES = ["jpg", "jpeg", "png", "webp", "pdf"]
 SHOWN_AT_ONCE = 8
 MEGABYTE = 1024 * 1024
+CHROME = """<style>
+.st-key-tickets_case_attach [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+.st-key-tickets_case_attach [data-testid="stFileUploaderDropzone"] button p { font-size: 0; }
+.st-key-tickets_case_attach [data-testid="stFileUploaderDropzone"] button p::after { font-size: 14px; content: "%s"; }
+</style>"""
+"""Streamlit words its field for files in English only; the label above it tells what the field takes."""
 
 
 def show(ticket: TicketDetail, kept: list[FileRow], actor: Actor) -> None:
@@ -38,6 +44,7 @@ def show(ticket: TicketDetail, kept: list[FileRow], actor: Actor) -> None:
 
 def _attach(ticket: TicketDetail) -> None:
     form = doors.form_key(f"tickets.case.files.{ticket.id}")
+    st.html(CHROME % label("case.files.pick"))
     with st.container(horizontal=True, vertical_alignment="center", key="tickets_case_attach"):
         st.file_uploader(
             label("case.files.choose", most=MOST_BYTES // MEGABYTE, files=MOST_FILES),

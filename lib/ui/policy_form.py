@@ -191,7 +191,7 @@ def _choice(
         index=start,
         key=_key(name),
         format_func=code_label,
-        placeholder=label("policy.any"),
+        placeholder=label("policy.none" if name == "second_unit" else "policy.any"),
         width=width,
     )
 

@@ -12,7 +12,7 @@ def amount_words(unit: TargetUnit, amount: int) -> str:
     in_minutes = unit in (TargetUnit.WORKING_MINUTES, TargetUnit.CALENDAR_MINUTES)
     if in_minutes and amount >= HOUR and amount % HOUR == 0:
         name, amount = name.replace("minutes", "hours"), amount // HOUR
-    return label(f"target.{name}", count=amount)
+    return label(f"target.{name}{'_one' if amount == 1 else ''}", count=amount)
 
 
 def target_words(

@@ -1,5 +1,6 @@
 """The table that explains one timer, on the screen and on paper. Stored text passes `escape` of html, always."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
 
@@ -100,7 +101,7 @@ def _facts(sheet: TimerSheet) -> str:
         (label("sheet.stopped"), when(timer.stopped_at, seconds=True)),
     ]
     if timer.remaining_seconds is not None:
-        left = span(timedelta(seconds=timer.remaining_seconds))
+        left = _length(timedelta(seconds=timer.remaining_seconds))
         facts.append((label("sheet.remaining"), left))
     if sheet.expected_due_at is not None:
         guess = label("sheet.expected_words", at=when(sheet.expected_due_at))
@@ -149,19 +150,48 @@ def _table(sheet: TimerSheet, now: datetime) -> str:
     rows = []
     if len(shown) < len(told.lines):
         rows.append(_mark(label("sheet.left_out", count=len(told.lines) - len(shown))))
-    for line in shown:
+    stopped = _mark(label("sheet.mark.stopped", at=when(timer.stopped_at, seconds=True)))
+    is_early = timer.stopped_at is not None and (
+        timer.due_at is None or timer.stopped_at < timer.due_at
+    )
+    if is_early and timer.stopped_at == timer.started_at:
+        rows.append(stopped)
+    for line in _joined(shown, sheet, now):
         rows.append(_row(line, sheet, now))
-        if line.end_at == timer.stopped_at and line.end_at != timer.due_at:
-            rows.append(_mark(label("sheet.mark.stopped", at=when(timer.stopped_at, seconds=True))))
+        if timer.stopped_at and is_early and line.start_at < timer.stopped_at <= line.end_at:
+            rows.append(stopped)
     if timer.due_at is not None:
-        target = span(timedelta(seconds=told.target_seconds))
+        target = _length(timedelta(seconds=told.target_seconds))
         at = when(timer.due_at, seconds=True)
         rows.append(_mark(label("sheet.mark.due", at=at, target=target)))
-        if timer.stopped_at is not None and timer.stopped_at >= timer.due_at:
-            rows.append(_mark(label("sheet.mark.stopped", at=when(timer.stopped_at, seconds=True))))
+        if timer.stopped_at is not None and not is_early:
+            rows.append(stopped)
     elif timer.phase is TimerPhase.PAUSED:
         rows.append(_mark(label("sheet.mark.paused", at=when(now))))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _joined(lines: list[Line], sheet: TimerSheet, now: datetime) -> list[Line]:
+    """Nights are one row: what does not count for the same reason is not cut at midnight."""
+    joined: list[Line] = []
+    for line in lines:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and last.why is line.why is not Why.COUNTED
+            and (last.start_at >= now) is (line.start_at >= now)
+            and _why(last, sheet) == _why(line, sheet)
+        ):
+            joined[-1] = replace(last, end_at=line.end_at)
+        else:
+            joined.append(line)
+    return joined
+
+
+def _length(length: timedelta) -> str:
+    """Hours, minutes and seconds: evidence is exact."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def _mark(words: str) -> str:
@@ -183,8 +213,8 @@ def _row(line: Line, sheet: TimerSheet, now: datetime) -> str:
         ("at", _moment(line.end_at)),
         ("at", counted),
         ("", _why(line, sheet)),
-        ("number", span(line.end_at - line.start_at)),
-        ("number", span(timedelta(seconds=line.total_seconds))),
+        ("number", _length(line.end_at - line.start_at)),
+        ("number", _length(timedelta(seconds=line.total_seconds))),
     )
     body = "".join(f'<td class="{kind}">{escape(words)}</td>' for kind, words in cells)
     return f'<tr class="{kinds}">{body}</tr>'

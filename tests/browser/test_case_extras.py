@@ -77,7 +77,7 @@ def test_merge_and_undo_a_photo_and_a_ready_text(
         path = tmp_path / name
         path.write_bytes(sent)
         page.locator('input[type="file"]').set_input_files(path)
-        expect(page.get_by_test_id("stFileUploaderFile")).to_be_visible()
+        expect(page.get_by_role("button", name=f"Remove {name}")).to_be_visible()
         settle(page)
         press(page, f"{words('case.files.attach')}$")
         expect(page.locator(".st-key-tickets_case_panel")).to_contain_text(Path(name).stem)

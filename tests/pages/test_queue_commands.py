@@ -120,8 +120,8 @@ def test_who_has_a_case_already_takes_it_without_a_trace(cast: Cast) -> None:
 
 
 def test_commands_are_offered_by_permit_and_refused_without(cast: Cast) -> None:
-    assert allowed(cast.supervisor.roles) == ["take", "assign", "priority"]
-    assert allowed(cast.hotline.roles) == ["take", "priority"]
+    assert allowed(cast.supervisor.roles) == ["take", "assign", "priority", "merge"]
+    assert allowed(cast.hotline.roles) == ["take", "priority", "merge"]
     assert allowed(cast.auditor.roles) == []
     case = write(1)[0]
     told = Desk(cast.hotline).give(
@@ -132,6 +132,18 @@ def test_commands_are_offered_by_permit_and_refused_without(cast: Cast) -> None:
     assert audited("ticket.assigned") == 0
 
 
+def test_chosen_cases_are_merged_into_one_with_a_result_for_each(cast: Cast) -> None:
+    survivor, first, second = write(3)
+    Desk(cast.supervisor).give(command("priority", [second], priority="p1"))
+    told = Desk(cast.hotline).give(command("merge", [first, second], survivor_id=survivor))
+    assert told is not None
+    assert [bool(why) for _, why in told["rows"]] == [False, True]
+    with database.ReadSession() as session:
+        assert session.get_one(Ticket, first).merged_into_id == survivor
+        assert session.get_one(Ticket, second).merged_into_id is None
+        assert set(session.scalars(select(QueueRow.ticket_id))) == {survivor, second}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -140,6 +152,7 @@ def test_commands_are_offered_by_permit_and_refused_without(cast: Cast) -> None:
         {"items": [{"id": n, "version": 1} for n in range(MOST_ITEMS + 1)]}, {"items": "1"},
         {"verb": "priority", "arguments": {"priority": "p9"}}, {"verb": "assign", "arguments": {"technician_id": "1"}},
         {"verb": "priority", "arguments": {"priority": ["p1"]}},
+        {"verb": "merge", "arguments": {}}, {"verb": "merge", "arguments": {"survivor_id": "1"}},
     ],
 )  # fmt: skip
 def test_words_that_make_no_command_do_nothing(cast: Cast, wrong: dict[str, Any]) -> None:

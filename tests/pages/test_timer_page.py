@@ -72,6 +72,23 @@ def test_the_table_says_what_counts_and_ends_with_the_due(cast, case):
     assert "2026-11-27 10:00:00" in told
 
 
+def test_a_stop_in_time_is_marked_where_it_fell_also_outside_hours(cast, case, now):
+    evening = now + timedelta(hours=10)
+    perform(
+        actions.complete_ticket,
+        actor=cast.supervisor,
+        now=evening,
+        ticket_id=case,
+        version=1,
+        words="fixed",
+    )
+    told = shown(sheet(cast, case))
+    mark = text(ZH, "sheet.mark.stopped", at="2026-11-24 20:00:00")
+    assert told.count(mark) == 1
+    assert "8:00:00" in told
+    assert told.index(mark) < told.index("◆")
+
+
 def test_a_pause_tells_who_let_it_wait_for_whom(cast, case, now):
     perform(
         actions.start_waiting,
@@ -81,13 +98,14 @@ def test_a_pause_tells_who_let_it_wait_for_whom(cast, case, now):
         version=1,
         waiting_for=WaitingFor.PARTS,
         words="<i>motor</i>",
-        until_at=now + timedelta(days=3),
+        until_at=now + timedelta(hours=3),
     )
     with time_machine.travel(now + timedelta(hours=1), tick=True):
         told = shown(sheet(cast, case))
     by = text(ZH, "sheet.why.paused_by", state=text(ZH, "waiting_for.parts"), by=cast.hotline.name)
     assert f"{by} · &lt;i&gt;motor&lt;/i&gt;" in told
     assert "<i>" not in told
+    assert text(ZH, "sheet.expected_words", at="2026-11-27 13:00") in told
 
 
 def test_rule_6_a_due_that_is_never_reached_is_an_error_on_that_timer_alone(cast, case, now):

@@ -47,7 +47,7 @@ def wait(desk, case: int, at) -> None:
         version=desk.version(case),
         waiting_for=WaitingFor.PARTS,
         words="motor",
-        until_at=at + timedelta(days=3),
+        until_at=at + timedelta(days=2),
     )
 
 
@@ -170,7 +170,7 @@ def test_applying_passes_over_cases_that_ended_meanwhile(policy_desk, now):
         actions.cancel_ticket,
         ticket_id=case,
         version=policy_desk.version(case),
-        reason=CancelReason.NOT_NEEDED,
+        reason=CancelReason.DUPLICATE,
         words="twice",
     )
     policy_desk.do(policies.apply_targets, ticket_ids=[case])
@@ -257,3 +257,14 @@ def test_rule_7_a_day_by_hand_survives_the_import_and_is_listed_with_the_day_it_
         if day.on.isoformat() == "2026-10-01"
     ]
     assert sorted(found) == [("hand", "open", False), ("official", "closed", True)]
+
+
+def test_rule_6_a_return_call_that_is_never_due_does_not_stop_the_completion(policy_desk, now):
+    policy_desk.policy(4000, kind=TimerKind.RETURN_CALL, unit=TargetUnit.WORKING_DAYS)
+    case = policy_desk.open()
+    policy_desk.do(
+        actions.complete_ticket, ticket_id=case, version=policy_desk.version(case), words="fixed"
+    )
+    timer = policy_desk.timer(case, TimerKind.RETURN_CALL)
+    assert (timer.phase, timer.due_at) == (TimerPhase.RUNNING, None)
+    assert policy_desk.well()

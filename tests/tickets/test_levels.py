@@ -30,7 +30,7 @@ def test_rule_14_a_level_moves_open_cases_of_the_customer_and_not_those_that_end
         actions.cancel_ticket,
         ticket_id=ended,
         version=policy_desk.version(ended),
-        reason=CancelReason.NOT_NEEDED,
+        reason=CancelReason.DUPLICATE,
         words="twice",
     )
     before = policy_desk.timer(ended).due_at

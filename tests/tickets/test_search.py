@@ -1,6 +1,7 @@
 """Open and closed cases by one box: words of the text, Chinese substrings, names, numbers and phones."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -96,9 +97,9 @@ def found(actor: Any, now: datetime, words: str, where: QueueFilter = ALL) -> li
 @pytest.mark.parametrize(
     "typed",
     [
-        "电机", "电动窗帘", "遥控器没", "应", "客", "华庭酒店", "庭酒", "王建", "王", "huatingjiudian", "htjd",
+        "电机", "电动窗帘", "遥控器没", "华庭酒店", "庭酒", "王建", "huatingjiudian", "htjd",
         "wangjian", "wjg", "13912345678", "5678", "139 1234 5678", "CC-2026-000001", "０００００1",
-        "电机 华庭", "wjg 遥控", "电机 5678",
+        "王 5678", "电机 华庭", "wjg 遥控", "电机 5678",
     ],
 )  # fmt: skip
 def test_one_box_finds_a_closed_case_by_whatever_somebody_knows(
@@ -151,7 +152,13 @@ def test_a_list_of_closed_cases_needs_words_a_customer_or_at_most_92_days(
         page = look(read_cases, actor=cast.auditor, now=now, where=asked)
         return [line.id for line in page.lines]
 
-    for where in ({}, {"text": "%"}, {"from_on": today}, {"status": TicketStatus.CLOSED}):
+    for where in (
+        {},
+        {"text": "%"},
+        {"text": "帘"},
+        {"from_on": today},
+        {"status": TicketStatus.CLOSED},
+    ):
         with pytest.raises(Refusal, match="closed_needs_narrowing"):
             listed(**where)
     for first, last in ((today - timedelta(days=92), today), (today, today - timedelta(days=1))):
@@ -244,8 +251,9 @@ def test_cases_of_before_there_was_an_index_are_filled_in_once(cast: Cast, now: 
 
 
 @pytest.fixture(scope="module")
-def store(module_database: str) -> list[tuple[int, tuple[str, str, str]]]:
+def store(module_database: str) -> Iterator[list[tuple[int, tuple[str, str, str]]]]:
     """Many cases of few words, so that common and rare ones meet; a bucket is 64 of them on PostgreSQL."""
+    bucket, search.BUCKET = search.BUCKET, 64
     chance = random.Random(5)
     now = datetime.fromisoformat("2026-11-24T10:00:00+08:00")
     cases = []
@@ -271,11 +279,12 @@ def store(module_database: str) -> list[tuple[int, tuple[str, str, str]]]:
             )
         session.flush()
         put_terms(session.connection(), [(each, terms_of(*told)) for each, told in cases])
-    return cases
+    yield cases
+    search.BUCKET = bucket
 
 
 TYPED = [
-    "窗帘", "帘", "罗马帘", "电机不转", "noise", "华庭", "sunny", "sun", "htjd", "wjg", "ln", "caxh", "chongqing", "单",
+    "窗帘", "罗马帘", "电机不转", "noise", "华庭", "sunny", "sun", "htjd", "wjg", "ln", "cayh", "chongqing", "单雄",
     "5678", "801", "02168888888",
     "cc-2026-000007", "0007", "窗帘 htjd", "窗帘 王", "王 5678", "139 1234 5678", "abc-200",
 ]  # fmt: skip
@@ -290,12 +299,8 @@ def test_the_index_misses_no_case_that_holds_the_words(
     before = data.draw(st.sampled_from([None, 1, 64, 65, 300, 701]))
     most = data.draw(st.sampled_from([1, 50, 1000]))
     asked = asked_of(typed, by_phone=True)
-    bucket, search.BUCKET = search.BUCKET, 64
-    try:
-        with database.ReadSession() as session:
-            ids = list(newest_ids(session, asked, before=before, most=most))
-    finally:
-        search.BUCKET = bucket
+    with database.ReadSession() as session:
+        ids = list(newest_ids(session, asked, before=before, most=most))
     assert ids == sorted(set(ids), reverse=True)
     assert len(ids) <= most
     holding = [

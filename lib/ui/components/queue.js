@@ -216,6 +216,7 @@ class Queue {
       day.addEventListener("change", () => this.ask({ [name]: day.value }));
       this.days[name] = day;
     }
+    this.range = element("span", { className: "days" }, element("span"), this.days.from, "–", this.days.until);
     this.customer = element("button", { className: "plain customer", type: "button" });
     this.customer.addEventListener("click", () => this.ask({ customer: "" }));
     this.clear = element("button", { className: "plain", type: "button" });
@@ -231,7 +232,7 @@ class Queue {
       { className: "tools", role: "search" },
       search,
       ...Object.values(this.chosen),
-      ...Object.values(this.days),
+      this.range,
       this.customer,
       this.clear,
       this.fresh,
@@ -302,7 +303,10 @@ class Queue {
   show(data) {
     const sameView = this.data?.token === data.token && this.data.generation === data.generation;
     this.data = data;
-    if (data.acknowledged >= this.serial) this.unanswered = null;
+    if (data.acknowledged >= this.serial) {
+      this.unanswered = null;
+      this.wanted = null;
+    }
     this.generation = data.generation;
     this.newest = Math.max(data.number, sameView ? this.newest : 0);
     this.extra = 0;
@@ -373,11 +377,12 @@ class Queue {
     };
     fill("scope", ["open", "closed", "all"].map((code) => [code, this.say(`queue.scope.${code}`)]), true);
     for (const [name, day] of Object.entries(this.days)) {
-      day.hidden = where.scope === "open";
       if (this.root.activeElement !== day) day.value = where[name] ?? "";
       day.setAttribute("aria-label", this.say(`queue.${name}`));
       day.title = this.say(`queue.${name}`);
     }
+    this.range.hidden = where.scope === "open";
+    write(this.range.firstChild, this.say("queue.received_on"));
     this.customer.hidden = !where.customer;
     write(this.customer, this.say("queue.one_customer"));
     this.showSort();
@@ -777,6 +782,7 @@ class Queue {
     const where = { ...this.data.where, ...this.wanted, ...changed };
     delete where.after;
     delete where.before;
+    write(this.said, "");
     this.wanted = where;
     this.request({ where });
   }

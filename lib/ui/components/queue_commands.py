@@ -10,6 +10,7 @@ import streamlit as st
 from db.codes import Priority, Role
 from lib.shared.work import permit_of
 from lib.tickets.actions import assign_technician, change_ticket, take_ticket
+from lib.tickets.merges import merge_tickets
 from lib.ui import doors
 
 MOST_ITEMS = 200
@@ -19,10 +20,14 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Verb:
-    """The action behind a command; `read` gives its arguments, or None when the browser's make no sense."""
+    """The action behind a command; `read` gives its arguments, or None when the browser's make no sense.
+
+    `case` is the argument that names the case.
+    """
 
     action: Callable[..., Any]
     read: Callable[[Arguments], Arguments | None]
+    case: str = "ticket_id"
 
 
 def _no_arguments(_told: Arguments) -> Arguments:
@@ -39,10 +44,16 @@ def _priority(told: Arguments) -> Arguments | None:
     return {"priority": Priority(priority)} if priority in list(Priority) else None
 
 
+def _survivor(told: Arguments) -> Arguments | None:
+    survivor_id = told.get("survivor_id")
+    return {"survivor_id": survivor_id} if type(survivor_id) is int else None
+
+
 VERBS = {
     "take": Verb(take_ticket, _no_arguments),
     "assign": Verb(assign_technician, _technician),
     "priority": Verb(change_ticket, _priority),
+    "merge": Verb(merge_tickets, _survivor, case="absorbed_id"),
 }
 
 
@@ -83,8 +94,8 @@ def take_command(command: Any) -> None:
         refusal = doors.attempt(
             verb.action,
             key=uuid5(key, str(ticket_id)).hex,
-            ticket_id=ticket_id,
             version=version,
+            **{verb.case: ticket_id},
             **arguments,
         )
         rows.append([ticket_id, "" if refusal is None else doors.words_of(refusal, plain=True)])

@@ -55,6 +55,8 @@ export class Lists {
       return;
     }
     this.panel.hidden = false;
+    const room = this.panel.parentElement.clientWidth - this.panel.offsetWidth;
+    this.panel.style.left = `${Math.max(0, Math.min(this.button.offsetLeft, room))}px`;
     this.button.setAttribute("aria-expanded", "true");
     const first = this.list.querySelector("button") ?? this.name;
     first.focus();
@@ -91,13 +93,16 @@ export class Lists {
     this.asked = false;
     this.refused.textContent = answer.refused;
     this.refused.hidden = !answer.refused;
+    this.sayStatus("");
     if (answer.refused) return;
     this.sayStatus(this.say(`queue.lists.done.${answer.what}`));
     this.edit(null);
   }
 
   isShown({ where }) {
-    const same = (name) => (where[name] ?? "") === (this.where[name] ?? "");
+    const usual = { view: "all", scope: "open" };
+    const told = (from, name) => from[name] ?? usual[name] ?? "";
+    const same = (name) => told(where, name) === told(this.where, name);
     return Object.keys({ ...where, ...this.where }).every((name) => name === "q" || same(name));
   }
 

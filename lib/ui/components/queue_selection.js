@@ -29,6 +29,7 @@ export class Selection {
     this.picks = {
       technician: pick("assign", "technician_id", Number),
       priority: pick("priority", "priority", String),
+      survivor: pick("merge", "survivor_id", Number),
     };
     this.none = button(() => this.clear(), { className: "none" });
     this.bar = element("div", { className: "bulk", role: "group", hidden: true }, this.count, this.take);
@@ -95,6 +96,7 @@ export class Selection {
     };
     fill(this.picks.technician, "technician", technicians.map(([id, name]) => [String(id), name]));
     fill(this.picks.priority, "priority", priorities.map((code) => [code, this.say(`priority.${code}`)]));
+    this.fillSurvivors();
     this.take.textContent = this.say("queue.verb.take");
     this.none.textContent = this.say("queue.chosen_none");
     this.close.textContent = this.say("queue.results_close");
@@ -107,8 +109,25 @@ export class Selection {
   show() {
     this.count.textContent = this.say("queue.chosen", { count: this.chosen.size });
     this.bar.hidden = this.chosen.size === 0;
+    this.fillSurvivors();
     this.showButtons();
     this.changed();
+  }
+
+  /** One of the chosen cases takes the others in. */
+  fillSurvivors() {
+    const { list, go } = this.picks.survivor;
+    const cases = [...this.chosen.values()];
+    const kept = list.value;
+    list.replaceChildren(
+      element("option", { value: "", textContent: this.say("queue.pick.survivor") }),
+      ...cases.map(({ id, number, company }) =>
+        element("option", { value: String(id), textContent: `${number} ${company}` })),
+    );
+    list.value = cases.some(({ id }) => String(id) === kept) ? kept : "";
+    list.setAttribute("aria-label", this.say("queue.pick.survivor"));
+    go.textContent = this.say("queue.verb.merge");
+    list.hidden = go.hidden = !this.may?.includes("merge") || cases.length < 2;
   }
 
   showButtons() {
@@ -124,7 +143,7 @@ export class Selection {
 
   // --- commands and their results -------------------------------------------------------------
 
-  command(verb, values, cases = [...this.chosen.values()]) {
+  command(verb, values, cases = [...this.chosen.values()].filter(({ id }) => id !== values.survivor_id)) {
     if (!cases.length || !this.may?.includes(verb)) return;
     const key = this.give(verb, values, cases);
     this.giving.set(key, { verb, numbers: new Map(cases.map(({ id, number }) => [id, number])) });
