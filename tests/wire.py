@@ -56,7 +56,7 @@ class Wire:
         *,
         query: str = "",
         widgets: tuple[WidgetState, ...] = (),
-        timeout: float = 20,
+        timeout: float = 60,
     ) -> Answer:
         """Run the script for the page of that address and wait until it is done."""
         message = BackMsg()

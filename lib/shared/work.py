@@ -32,6 +32,18 @@ KEY_DAYS = 30
 BUSY = {"55P03", "SQLITE_BUSY"}
 """Another writer's lock was not given up in time, on PostgreSQL and SQLite."""
 
+TAKE_CHANGE_NUMBER = (
+    update(ChangeHead).where(ChangeHead.id == 1).values(number=ChangeHead.number + 1)
+)
+LOCK_AUDIT_HEAD = (
+    update(AuditHead)
+    .where(AuditHead.id == 1)
+    .values(audit_id=AuditHead.audit_id)
+    .returning(AuditHead.audit_id, AuditHead.hash)
+)
+MOVE_AUDIT_HEAD = update(AuditHead).where(AuditHead.id == 1)
+"""What every write asks, built once; through the connection, which spares the ORM's own work."""
+
 TRIED_AGAIN = ("40001", "40P01")
 """PostgreSQL's serialization failure and deadlock: the transaction is run again."""
 
@@ -156,9 +168,10 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
     for work in works:
         for model, values in work.rows:
             rows.setdefault(model, []).append(values)
+    store = session.connection()
     for model, written in rows.items():
         # Through the connection: the ORM's insert would break a batch wherever a value is None.
-        session.connection().execute(insert(model), written)
+        store.execute(insert(model), written)
     steps = {
         asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
     }
@@ -172,25 +185,16 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
     told: list[Any] = [ChangeHead.number]
     if not database.is_sqlite():
         told.append(func.pg_notify("desk", cast(ChangeHead.number, Text)))
-    number = session.execute(
-        update(ChangeHead)
-        .where(ChangeHead.id == 1)
-        .values(number=ChangeHead.number + 1)
-        .returning(*told)
-    ).scalar_one()
-    session.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
+    number = store.execute(TAKE_CHANGE_NUMBER.returning(*told)).scalar_one()
+    store.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
 
 
 def _chain_records(session: Session, works: Sequence[Work]) -> None:
     if not any(work.records for work in works):
         return
     # The update takes the head's row lock, so that two writers cannot chain onto one row.
-    number, previous = session.execute(
-        update(AuditHead)
-        .where(AuditHead.id == 1)
-        .values(audit_id=AuditHead.audit_id)
-        .returning(AuditHead.audit_id, AuditHead.hash)
-    ).one()
+    store = session.connection()
+    number, previous = store.execute(LOCK_AUDIT_HEAD).one()
     rows = []
     for work in works:
         for record in work.records:
@@ -210,10 +214,8 @@ def _chain_records(session: Session, works: Sequence[Work]) -> None:
             }
             previous = row["hash"] = audit_hash(row)
             rows.append(row)
-    session.execute(insert(AuditRow), rows)
-    session.execute(
-        update(AuditHead).where(AuditHead.id == 1).values(audit_id=number, hash=previous)
-    )
+    store.execute(insert(AuditRow), rows)
+    store.execute(MOVE_AUDIT_HEAD, {"audit_id": number, "hash": previous})
 
 
 def audit_hash(row: dict[str, Any]) -> str:

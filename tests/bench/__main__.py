@@ -15,6 +15,8 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["all"]:
+        arguments = ["everything", *arguments[1:]]
     if not arguments or arguments[0] not in names():
         print("What can be measured:")
         for name in names():
