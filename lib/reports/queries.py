@@ -85,11 +85,21 @@ class CaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """Of the missed ones: by a change and by a merge; and those left out of the rate although late (rule 18)."""
+
+    changed: int = 0
+    merged: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CaseList:
-    """At most MOST_CASES rows of `total`."""
+    """At most MOST_CASES rows of `total`; `apart` for the rates only."""
 
     rows: list[CaseRow]
     total: int
+    apart: Apart | None = None
 
 
 def read_dashboard(look: Look, *, days: Days) -> Dashboard:
@@ -231,7 +241,15 @@ def _rate_figures(look: Look, period: Period) -> list[Figure]:
 def _counted(
     span: Span, now: datetime
 ) -> list[tuple[Verdict, Any, tuple[ColumnElement[bool], ...]]]:
-    """`rules.counted_as` for the database: each verdict with the moment that puts it into the span, and when it holds.
+    """`rules.counted_as` for the database: each verdict, the moment that puts it into the span, and when it holds."""
+    return [
+        (verdict, at, (at >= span.since, at < span.until, holds, Timer.left_out.is_(False)))
+        for verdict, at, holds in _judged(now)
+    ]
+
+
+def _judged(now: datetime) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
+    """Each verdict, the moment it belongs to, and when it holds.
 
     What a merge made missed has no due while it is paused; it counts at its stop, else at its start.
     """
@@ -248,13 +266,25 @@ def _counted(
     undated = and_(Timer.due_at.is_(None), Timer.missed_cause.is_not(None))
     ended = func.coalesce(Timer.stopped_at, Timer.started_at)
     return [
-        (verdict, at, (at >= span.since, at < span.until, holds, Timer.left_out.is_(False)))
-        for verdict, at, holds in (
-            (Verdict.MET, Timer.stopped_at, met),
-            (Verdict.MISSED, Timer.due_at, missed),
-            (Verdict.MISSED, ended, undated),
-        )
+        (Verdict.MET, Timer.stopped_at, met),
+        (Verdict.MISSED, Timer.due_at, missed),
+        (Verdict.MISSED, ended, undated),
     ]
+
+
+def _apart(look: Look, kind: TimerKind, span: Span) -> Apart:
+    """What rule 18 lists beside the rate, in one statement."""
+    parts = [
+        select(Timer.missed_cause, Timer.left_out, func.count())
+        .where(Timer.kind == kind, at >= span.since, at < span.until, holds)
+        .group_by(Timer.missed_cause, Timer.left_out)
+        for verdict, at, holds in _judged(look.now)
+        if verdict is Verdict.MISSED
+    ]
+    counts: Counter[str] = Counter()
+    for cause, left_out, timers in look.session.execute(union_all(*parts)):
+        counts["left_out" if left_out else str(cause)] += timers
+    return Apart(counts[MissedCause.CHANGE], counts[MissedCause.MERGE], counts["left_out"])
 
 
 def _satisfaction(look: Look, period: Period) -> Figure:
@@ -322,7 +352,7 @@ def _cases_judged(look: Look, kind: TimerKind, period: Period) -> CaseList:
                 .limit(MOST_CASES - len(rows))
             )
         ]
-    return CaseList(rows, total)
+    return CaseList(rows, total, _apart(look, kind, period.current))
 
 
 def _cases_scored(look: Look, span: Span) -> CaseList:

@@ -155,6 +155,12 @@ def case_list(board: Dashboard, days: Days, behind: Behind | None) -> None:
         st.caption(
             label(shown, shown=number(len(found.rows)), total=number(found.total)), width="content"
         )
+        if found.apart is not None:
+            told = {
+                name: number(getattr(found.apart, name))
+                for name in ("changed", "merged", "left_out")
+            }
+            st.caption(label("report.apart", **told), width="content")
     opened = cases.show(f"{SCREEN}.list", found, behind)
     if opened is not None:
         menu.go("tickets_detail", ticket=opened)

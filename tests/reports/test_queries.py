@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import event, select
 
 from db import session as database
-from db.codes import FaultCode, TicketStatus, TimerKind, TimerPhase, Verdict
+from db.codes import FaultCode, MissedCause, TicketStatus, TimerKind, TimerPhase, Verdict
 from db.models.feedback import SurveyAnswer, SurveyInvitation
 from db.models.tickets import QueueRow, Ticket, Timer
 from lib.reports import rules
-from lib.reports.queries import list_cases, read_dashboard
+from lib.reports.queries import Apart, list_cases, read_dashboard
 from lib.reports.rules import Behind, Days, Measure
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -202,6 +202,38 @@ def test_missed_cases_come_first_behind_a_rate(database, now):
     assert len(cases.rows) == 100 < cases.total
     assert verdicts[0] is Verdict.MISSED
     assert verdicts == sorted(verdicts, key=[Verdict.MISSED, Verdict.MET].index)
+
+
+def test_rule_18_what_a_change_or_a_merge_missed_and_what_is_left_out_are_listed_apart(
+    database, now
+):
+    started, due = now - 3 * HOUR, now - 2 * HOUR
+    told = (
+        (MissedCause.TIME, False),
+        (MissedCause.CHANGE, False),
+        (MissedCause.CHANGE, False),
+        (MissedCause.MERGE, False),
+        (MissedCause.TIME, True),
+        (None, True),
+    )
+    for number, (cause, left_out) in enumerate(told, 1):
+        ticket = a_ticket(number, started)
+        late = cause is MissedCause.TIME
+        timer = a_timer(
+            ticket,
+            TimerKind.RESOLUTION,
+            calendar_id(),
+            phase=TimerPhase.STOPPED,
+            due_at=due,
+            stopped_at=now - HOUR if late else due - HOUR / 2,
+            missed_cause=cause,
+            left_out=left_out,
+        )
+        write(Ticket, [ticket])
+        write(Timer, [timer])
+    cases = behind(now, measure=Measure.RESOLUTION)
+    assert cases.apart == Apart(changed=2, merged=1, left_out=1)
+    assert cases.total == 4
 
 
 def test_satisfaction_is_the_mean_of_the_periods_answers(database, now):

@@ -102,6 +102,6 @@ def test_every_range_has_an_end_on_the_side_of_the_past(large_store):
 def test_the_cases_behind_a_figure_are_found_by_an_index(large_store, behind):
     with statements() as sent:
         look(list_cases, actor=SYSTEM, now=NOW, days=Days.MONTH, behind=behind)
-    assert len(sent) <= 4 + 3
+    assert len(sent) <= 4 + 4
     for plan in plans(sent):
         assert "tickets" not in scans(plan), plan
