@@ -76,7 +76,8 @@ def _save(ticket_id: int, form: str) -> None:
 def _file(row: FileRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if row.is_picture and row.may_open:
-            picture("ticket", row.id, words=row.name, width=96)
+            with st.container(width="content"):
+                picture("ticket", row.id, words=row.name, width=96)
         st.html(f'<p class="desk-files">{_line(row)}</p>', width="stretch")
         if row.may_remove:
             key = doors.form_key(f"tickets.case.remove.{row.id}")
