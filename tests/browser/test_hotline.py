@@ -48,6 +48,7 @@ FOCUSED = """() => {
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
     return at?.id || at?.getAttribute("role") || at?.tagName;
 }"""
+CALLER_FOCUSED = f"() => ({FOCUSED})() === 'caller'"
 IN_FAULTS = """() => document.querySelector(".st-key-tickets_entry_fault [data-testid='stButtonGroup']")
     ?.contains(document.activeElement)"""
 
@@ -118,7 +119,7 @@ def windows(chromium: Browser, desk: Server) -> Iterator[Windows]:
 
 def open_entry(windows: Windows) -> Page:
     page = windows.open("hotline", "/tickets_entry", size=DESKTOP)
-    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    page.wait_for_function(CALLER_FOCUSED)
     page.evaluate(COUNT_MOUSE)
     return page
 
@@ -146,7 +147,7 @@ def test_a_whole_call_by_keyboard_alone(windows: Windows, desk: Server) -> None:
     keys.press("Control+Enter")
     number = number_on_screen(page)
     seconds = time.monotonic() - began
-    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    page.wait_for_function(CALLER_FOCUSED)
     mouse = page.evaluate("() => window.deskMouse")
     print(
         f"a known caller with a known fault: {keys.count} keys (goal {MOST_KEYS}), "
@@ -178,6 +179,21 @@ def test_a_whole_call_by_keyboard_alone(windows: Windows, desk: Server) -> None:
     keys.press("Alt+1")
     expect(page.get_by_text(words("offer.wished"))).to_be_visible()
     assert page.evaluate("() => window.deskMouse") == 0
+
+
+def test_a_fault_pressed_ahead_of_the_focus_is_not_lost(windows: Windows) -> None:
+    page = open_entry(windows)
+    for digit, fault in (("1", FaultCode.MOTOR_DEAD), ("9", FaultCode.NOISE)):
+        page.keyboard.type("hpjd")
+        page.get_by_role("option", name=re.compile("惠派酒店")).first.wait_for()
+        page.keyboard.press("Enter")
+        page.keyboard.press(digit)
+        expect(page.locator(".desk-steps li.done")).to_have_count(4, timeout=20_000)
+        name = re.compile(words(f"fault_code.{fault}"))
+        expect(page.get_by_role("radio", name=name)).to_be_checked()
+        assert "惠派酒店" in page.locator("#caller").input_value()
+        page.get_by_role("button", name=words("entry.start_over")).click()
+        page.wait_for_function(CALLER_FOCUSED)
 
 
 def test_the_caller_on_the_screen_is_the_one_that_is_chosen_100_of_100_times(
@@ -285,7 +301,7 @@ def test_a_call_about_an_open_case_is_noted_on_it_with_one_key(
     settle(page)
     keys.press("Alt+a")
     number = number_on_screen(page)
-    page.wait_for_function(f"({FOCUSED})() === 'caller'")
+    page.wait_for_function(CALLER_FOCUSED)
     with inside(desk), database.ReadSession() as session:
         ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
         customer = session.get(Customer, ticket.customer_id)

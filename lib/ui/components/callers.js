@@ -3,6 +3,7 @@
 const SEARCH_AFTER = 120;
 const SEND_AGAIN_AFTER = 2000;
 const FOCUS_TRIES = 40;
+const LEAVING_AT_MOST = 3000;
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`).concat("Minus", "Equal");
 
 const fields = new Map();
@@ -34,6 +35,8 @@ class Callers {
   constructor(data) {
     this.serial = Date.now();
     this.token = 0;
+    this.leaving = 0;
+    this.ahead = null;
     this.active = 0;
     this.generation = null;
     this.hits = [];
@@ -104,6 +107,7 @@ class Callers {
 
   begin(data) {
     const first = this.generation === null;
+    this.leaving = 0;
     this.generation = data.generation;
     this.words = "";
     this.hits = [];
@@ -121,7 +125,7 @@ class Callers {
     this.input.value = text;
     this.words = "";
     this.hits = [];
-    if (this.byKey) this.focusSoon(() => document.querySelector(this.data.next));
+    if (this.byKey) this.focusSoon(() => document.querySelector(this.data.next), FOCUS_TRIES, () => this.land());
     this.byKey = false;
   }
 
@@ -189,6 +193,7 @@ class Callers {
 
   pressAnywhere(event) {
     if (event.isComposing) return;
+    this.keepAhead(event);
     this.pressSave(event);
     this.pressNumbered(event, this.data.offer, event.altKey && !this.options());
     this.pressNumbered(event, this.data.numbered, !event.altKey && !event.ctrlKey && !event.metaKey, true);
@@ -230,6 +235,28 @@ class Callers {
     const hit = this.hits[place];
     this.ask({ choice: hit ? { customer: hit[0], contact: hit[1] } : { company: this.words } });
     this.chosen = null;
+    this.leaving = byKey ? performance.now() : 0;
+    this.ahead = null;
+  }
+
+  // A number pressed while the focus is on its way to the numbered row waits for it there.
+  keepAhead(event) {
+    const at = NUMBERS.indexOf(event.code);
+    if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!this.leaving || performance.now() - this.leaving > LEAVING_AT_MOST) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    this.ahead = at;
+  }
+
+  land() {
+    const row = document.querySelector(this.data.numbered);
+    const button = this.ahead === null ? null : row?.querySelectorAll("button")[this.ahead];
+    this.leaving = 0;
+    this.ahead = null;
+    if (!button || !row.contains(document.activeElement)) return;
+    button.focus();
+    button.click();
   }
 
   draw() {
@@ -289,10 +316,12 @@ class Callers {
   }
 
   // The next field is drawn by the run that follows the choice, so it may still be to come.
-  focusSoon(find, tries = FOCUS_TRIES) {
+  focusSoon(find, tries = FOCUS_TRIES, then = () => {}) {
     clearTimeout(this.focusing);
     const target = find();
-    if (target) target.focus();
-    else if (tries) this.focusing = setTimeout(() => this.focusSoon(find, tries - 1), 50);
+    if (target) {
+      target.focus();
+      then();
+    } else if (tries) this.focusing = setTimeout(() => this.focusSoon(find, tries - 1, then), 50);
   }
 }
