@@ -184,7 +184,7 @@ def test_a_stored_timer_is_explained_from_its_facts(policy_desk, now, cast):
         ticket_id=case,
         kind=TimerKind.RESOLUTION,
         cycle=1,
-    )
+    ).explanation
     assert told.lines[-1].total_seconds == 27 * 3600
     assert told.lines[-1].end_at == policy_desk.timer(case).due_at
     assert {line.why for line in told.lines} == {Why.COUNTED, Why.OUTSIDE_HOURS}
