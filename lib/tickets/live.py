@@ -81,6 +81,7 @@ class Stream:
         self.person_id = person_id
         self.unread: int | None = None
         self.ended = False
+        self.is_dismissed = False
         self._wake = wake
         self._waiting: deque[str] = deque()
         self._lock = threading.Lock()
@@ -104,11 +105,18 @@ class Stream:
         return taken
 
     def end(self) -> None:
+        """End it; the browser comes back by itself."""
         self.ended = True
         self._wake()
 
+    def dismiss(self) -> None:
+        """End it for good: its session is over, and the browser is told not to come back."""
+        self.is_dismissed = True
+        self.end()
+
 
 RESET = json.dumps({"t": "reset"})
+OVER = json.dumps({"t": "over"})
 
 
 class Board:

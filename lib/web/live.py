@@ -25,7 +25,7 @@ from lib.shared import clock
 from lib.shared.calendar import epoch
 from lib.shared.logs import log
 from lib.shared.work import look, system
-from lib.tickets.live import Board, Stream, board
+from lib.tickets.live import OVER, Board, Stream, board
 from lib.tickets.queue import find_crossing, find_lines, tallies
 
 POLL_SECONDS = 0.05
@@ -96,6 +96,8 @@ async def _messages(stream: Stream, woken: asyncio.Event) -> AsyncIterator[str]:
             except TimeoutError:
                 continue
             woken.clear()
+        if stream.is_dismissed:
+            yield f"data: {OVER}\n\n"
     finally:
         board.close(stream)
 
@@ -284,7 +286,7 @@ class Listener:
         alive = look(living_sessions, actor=LISTENER, now=clock.now(), row_ids=ids)
         for stream in streams:
             if stream.view.session_id not in alive:
-                stream.end()
+                stream.dismiss()
 
 
 @asynccontextmanager

@@ -8,7 +8,15 @@ from playwright.sync_api import Page
 from sqlalchemy import func, select
 
 from db import session as database
-from db.codes import EventKind, FaultCode, Language, ReturnCallResult, Role, WaitingFor
+from db.codes import (
+    CancelReason,
+    EventKind,
+    FaultCode,
+    Language,
+    ReturnCallResult,
+    Role,
+    WaitingFor,
+)
 from db.models.people import Person
 from db.models.tickets import ReturnCallTry, Ticket, TicketEvent
 from lib.shared import clock
@@ -70,7 +78,8 @@ def test_a_call_is_saved_once(windows: Windows, cast: Cast) -> None:
     page.get_by_role("textbox", name=words("entry.site_name")).fill("总店")
     page.keyboard.press("Tab")
     settle(page)
-    tap_choice(page, words(f"fault_code.{FaultCode.NOISE}"))
+    page.get_by_role("radio", name=re.compile(words(f"fault_code.{FaultCode.NOISE}"))).click()
+    settle(page)
     before = count(Ticket)
     tap_twenty_times(page, re.compile(re.escape(words("entry.save"))))
     page.get_by_text(re.compile(r"CC-\d{4}-\d{6}")).first.wait_for()
@@ -96,6 +105,8 @@ def test_a_step_of_a_case_is_saved_once(
     settle(page)
     if step == "start_waiting":
         tap_choice(page, words(f"waiting_for.{WaitingFor.PARTS}"))
+    if step == "cancel":
+        tap_choice(page, words(f"cancel_reason.{CancelReason.NOT_NEEDED}"))
     write(page, "已处理")
     tap_twenty_times(page, re.compile(re.escape(words(f"step.{step}.save"))))
     page.locator("textarea").first.wait_for(state="detached")

@@ -4,6 +4,7 @@ The real script of the table runs in Chromium; its stream is fed with what the b
 as the page would. Only Streamlit itself is left out, which carries both.
 """
 
+import itertools
 import json
 import random
 import re
@@ -95,7 +96,7 @@ class Desk:
         self.acknowledged = 0
         self.crossed_at = epoch(now)
         self.told: list[str] = []
-        self.free = list(range(1, 400))
+        self.free = itertools.count(1)
 
     # What colleagues do.
 
@@ -105,8 +106,8 @@ class Desk:
         with database.writing() as session:
             ids = session.scalars(select(QueueRow.ticket_id)).all()
             verb = chance.random()
-            if len(ids) < 20 or (verb < 0.15 and len(ids) < 140 and self.free):
-                number = self.free.pop()
+            if len(ids) < 20 or (verb < 0.15 and len(ids) < 140):
+                number = next(self.free)
                 case = write_open_case(session, self.now, number, **self._facts(people))
             elif verb < 0.28:
                 case = chance.choice(ids)

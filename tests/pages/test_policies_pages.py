@@ -42,7 +42,7 @@ def case(cast: Cast, now) -> int:
         site_id=None,
         item_id=None,
         channel=Channel.PHONE,
-        received_at=now,
+        received_at=now - timedelta(minutes=1),
         fault=FaultCode.NOISE,
         words="",
         priority=Priority.P3,
@@ -95,7 +95,7 @@ def test_a_version_is_previewed_saved_and_applied_in_one_go(cast, case, now):
     widget(at.checkbox, "apply.others").check().run()
     widget(at.button, "tickets.policies.save").click().run()
     assert not at.error
-    assert due_of(case) == now + timedelta(hours=1)
+    assert due_of(case) == now + timedelta(minutes=59)
     assert text(ZH, "policy.state.in_force") in shown(at)
 
 
@@ -168,7 +168,7 @@ def test_a_day_by_hand_is_drafted_previewed_saved_and_applied(cast, case, now):
     put_day(at)
     assert day_of(at, "2026-11-25")["draft"]
     widget(at.button, "tickets.calendars.preview_now").click().run()
-    assert "2026-11-30 10:00" in shown(at)
+    assert "2026-11-30 09:59" in shown(at)
     widget(at.checkbox, "apply.others").check().run()
     widget(at.button, "tickets.calendars.save").click().run()
     assert not at.error

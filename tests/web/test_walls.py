@@ -256,16 +256,19 @@ def test_a_forged_identity_header_is_dropped(server):
 def test_a_foreign_session_id_is_worth_nothing(server):
     """Streamlit resumes any session by its id; the guard binds it to the cookie (security 2)."""
     theirs = cookie_of(server, "administrator")
+    # As the head of the account page; colleagues may be chosen there by name.
+    signed_in = f"**{PEOPLE['administrator'][1]}**"
     with HostileWire(server.address, theirs) as victim:
         victim_answer = victim.rerun("people_account")
         assert headings(victim_answer)[0] == TITLES["people_account"]
         victim_id = session_id(victim_answer)
+        assert signed_in in victim_answer.text
         resuming = ("streamlit", "x", victim_id)
         for cookie in (None, cookie_of(server, "hotline"), "desk_session=made-up"):
             with HostileWire(server.address, cookie, protocols=resuming) as thief:
                 answer = thief.rerun("people_account")
             assert session_id(answer) != victim_id
-            assert PEOPLE["administrator"][1] not in answer.text
+            assert signed_in not in answer.text
         assert headings(victim.rerun("people_account"))[0] == TITLES["people_account"]
     time.sleep(0.3)
     for cookie in (None, cookie_of(server, "hotline")):

@@ -53,7 +53,7 @@ export class Stream {
   }
 
   connect() {
-    if (this.closed) return;
+    if (this.closed || this.over) return;
     this.disconnect();
     this.lastHeard = performance.now();
     const abort = new AbortController();
@@ -65,7 +65,7 @@ export class Stream {
   }
 
   connectLater(abort) {
-    if (this.closed || this.abort !== abort || document.hidden) return;
+    if (this.closed || this.over || this.abort !== abort || document.hidden) return;
     const pause = Math.min(LONGEST_PAUSE, 500 * 2 ** this.failures) * (0.5 + Math.random());
     this.failures += 1;
     this.retry = setTimeout(() => this.connect(), pause);
@@ -103,6 +103,12 @@ export class Stream {
     if (message.t === "unread") {
       unread = message.count;
       bells.dispatchEvent(new Event("unread"));
+      return;
+    }
+    if (message.t === "over") {
+      // The session has ended: asking again would only be refused. A run of the page shows the sign-in.
+      this.over = true;
+      this.lost("refused");
       return;
     }
     this.heard(message);
