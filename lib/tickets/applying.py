@@ -10,7 +10,7 @@ from lib.shared.calendars import CalendarDraft, drafted
 from lib.shared.work import Look
 from lib.tickets.open_cases import open_cases
 from lib.tickets.policies import PolicyDraft, drafted_policies, rulebook
-from lib.tickets.targets import Edition, Rulebook
+from lib.tickets.targets import Edition, Rulebook, next_second
 from lib.tickets.timers import Change, Facts, TimerState, timers_of
 
 OPEN = (TimerPhase.RUNNING, TimerPhase.PAUSED)
@@ -60,7 +60,8 @@ def preview_policies(look: Look, *, draft: PolicyDraft | None = None) -> Preview
     """
     book = rulebook(look.session)
     new = book if draft is None else drafted_policies(book, draft, look.now)
-    change = Change(look.now, look.actor.person_id, policies_at=look.now, calendars_at=look.now)
+    at = next_second(look.now)
+    change = Change(look.now, look.actor.person_id, policies_at=at, calendars_at=at)
     return _previewed(look, book, new, change, None)
 
 
@@ -70,10 +71,11 @@ def preview_calendar(
     """What saving a calendar's draft and applying it would do. Refuses as `edit_calendar` does."""
     time = drafted(look.session, calendar_id=calendar_id, version=version, draft=draft)
     book = rulebook(look.session)
-    edition = Edition(epoch(look.now), version + 1, time)
+    at = next_second(look.now)
+    edition = Edition(epoch(at), version + 1, time)
     editions = [*book.calendars[calendar_id], edition]
     new = Rulebook(book.policies, {**book.calendars, calendar_id: editions})
-    change = Change(look.now, look.actor.person_id, calendars_at=look.now)
+    change = Change(look.now, look.actor.person_id, calendars_at=at)
     return _previewed(look, book, new, change, calendar_id)
 
 

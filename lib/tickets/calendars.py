@@ -23,6 +23,7 @@ from lib.shared.work import Look, Work, permit
 from lib.tickets import rules
 from lib.tickets.policies import rulebook
 from lib.tickets.queries import visible_to
+from lib.tickets.targets import next_second
 
 REASON_LENGTH = 60
 MOST_EDITS = 400
@@ -129,7 +130,7 @@ def _days_of(calendar: Calendar) -> tuple[DayRow, ...]:
 
 @permit(Role.SUPERVISOR, Role.ADMINISTRATOR)
 def edit_calendar(work: Work, *, calendar_id: int, version: int, draft: CalendarDraft) -> int:
-    """Save a draft as the next version, for cycles that start from now on (rule 15). Answers its number.
+    """Save a draft as the next version, for cycles that start from the next second on (rule 15). Answers its number.
 
     Refuses `changed_meanwhile`, `hours_unusable` (rule 6), `words_missing` for a day by hand without a reason, and
     `calendar_unchanged`.
@@ -145,7 +146,7 @@ def edit_calendar(work: Work, *, calendar_id: int, version: int, draft: Calendar
         calendar_id=calendar_id,
         version=version,
         draft=draft,
-        now=work.now,
+        now=next_second(work.now),
         person_id=work.actor.person_id,
     )
     content = stored_content(work.session, calendar_id, saved.version)

@@ -99,7 +99,7 @@ def level_of(session: Session, customer_id: int | None) -> CustomerLevel:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDraft:
-    """A target as somebody types it, for cycles that start from `from_at` (None: the saving) on."""
+    """A target as somebody types it, for cycles that start from `from_at` (None: the second after the saving) on."""
 
     kind: TimerKind
     unit: TargetUnit
@@ -121,10 +121,10 @@ class PolicyDraft:
             raise Refusal("target_unusable")
         if max(self.amount, self.second_amount or 0) > LARGEST_AMOUNT:
             raise Refusal("target_unusable")
-        if self.from_at is not None and self.from_at < now:
+        if self.from_at is not None and self.from_at <= now:
             raise Refusal("policy_in_past")
         rules.ensure_words(self.clause, limit=CLAUSE_LENGTH)
-        return self.from_at or now
+        return self.from_at or targets.next_second(now)
 
     def rule(self, now: datetime) -> targets.Policy:
         """The draft as the rules read it, under the id 0."""
@@ -185,7 +185,7 @@ def add_policy(
     channel: Channel | None = None,
     priority: Priority | None = None,
 ) -> int:
-    """A target for cycles that start from `from_at` (None: now) on; one that was open for the same ends then.
+    """A target for cycles that start from `from_at` (None: the next second) on; the open one for the same ends then.
 
     Refuses `target_unusable` (rule 6), `policy_in_past`, `words_missing` without a clause, `no_such_calendar` and
     `policies_overlap` (rule 29).

@@ -19,7 +19,7 @@ from db.codes import (
 from lib.shared.errors import Refusal
 from lib.tickets.merge_facts import change_of, instants, undone_merges
 from lib.tickets.promises import is_withdrawal
-from lib.tickets.targets import ANY_MATTER, Matter
+from lib.tickets.targets import ANY_MATTER, Matter, next_second
 from lib.tickets.timers import Change, Facts, Pause, Promise, TimerState
 
 S = TicketStatus
@@ -330,8 +330,10 @@ def _note_change(changed: list[_Changed], event: Fact) -> None:
     at = event.recorded_at or event.at
     details = event.details or {}
     if event.kind is EventKind.TARGETS_APPLIED:
-        policies = at if details.get("policies") else None
-        calendars = at if details.get("calendars") else None
+        # What was saved in the same second begins with the next one.
+        applied_at = next_second(at)
+        policies = applied_at if details.get("policies") else None
+        calendars = applied_at if details.get("calendars") else None
         changed.append(_Changed(Change(at, event.actor_id, None, policies, calendars)))
         return
     told = details.get("values", {})

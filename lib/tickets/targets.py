@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from db.codes import Channel, CustomerLevel, Priority, TargetUnit, TimerKind
@@ -98,6 +98,11 @@ class Policy:
             return False
         begins = max(self.from_at, other.from_at)
         return all(each.until_at is None or begins < each.until_at for each in (self, other))
+
+
+def next_second(now: datetime) -> datetime:
+    """When what is saved now begins: no cycle that is on record, of this very second neither, has started by then."""
+    return now + timedelta(seconds=1)
 
 
 class Edition(NamedTuple):

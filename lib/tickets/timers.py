@@ -454,13 +454,18 @@ def _judged(
     if cycle.pauses_from is not None:
         pauses = [span for span in pauses if span[0] >= cycle.pauses_from]
     later = []
+    policies_at = calendars_at = cycle.start
     for at, change in changes:
         is_of_receipt = cycle.from_receipt and change.received_at is not None
         if is_of_receipt or at > start:
             later.append((at, change))
-        elif change.matter is not None:
+            continue
+        if change.matter is not None:
             matter = change.matter
-    policies_at = calendars_at = cycle.start
+        if change.policies_at is not None:
+            policies_at = max(policies_at, epoch(change.policies_at))
+        if change.calendars_at is not None:
+            calendars_at = max(calendars_at, epoch(change.calendars_at))
     target = book.target_of(kind, matter, policies_at, calendars_at)
     plans: list[Plan] = []
     cause: MissedCause | None = None

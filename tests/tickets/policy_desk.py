@@ -1,5 +1,7 @@
 """A desk in tests of the clock: opens cases, adds policies and asks for stored timers."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from db import session as store
@@ -43,6 +45,8 @@ class PolicyDesk:
         )
 
     def policy(self, amount: int, at=None, kind=TimerKind.RESOLUTION, **more) -> int:
+        """Saved at `at`, or a second before the desk's hour: it begins with the second after the saving."""
+        at = at or self.now - timedelta(seconds=1)
         told = {"kind": kind, "unit": WORKING, "amount": amount, "clause": "S-16"} | more
         return self.do(policies.add_policy, at=at, calendar_id=1, **told)
 

@@ -30,13 +30,27 @@ WORKING = TargetUnit.WORKING_MINUTES
 def test_a_new_policy_is_for_new_cycles_and_ends_the_one_before(policy_desk, now):
     old = policy_desk.open()
     later = now + timedelta(minutes=10)
-    number = policy_desk.policy(60, at=later)
+    number = policy_desk.policy(60, at=later - timedelta(seconds=1))
     new = policy_desk.open(at=later)
     assert policy_desk.timer(old).due_at - now > timedelta(days=2)
     assert (policy_desk.timer(new).policy_id, policy_desk.timer(new).due_at) == (
         number,
         later + timedelta(hours=1),
     )
+    assert policy_desk.well()
+
+
+def test_rule_15_cases_of_the_very_second_of_a_saving_keep_their_targets(policy_desk, now):
+    before = policy_desk.open()
+    policy_desk.policy(60, at=now)
+    after = policy_desk.open()
+    usual = policy_desk.timer(before).due_at
+    assert usual - now > timedelta(days=2)
+    assert policy_desk.timer(after).due_at == usual
+    assert policy_desk.well()
+    policy_desk.do(policies.apply_targets, ticket_ids=[before])
+    assert policy_desk.timer(before).due_at == now + timedelta(hours=1)
+    assert policy_desk.timer(after).due_at == usual
     assert policy_desk.well()
 
 
