@@ -5,6 +5,7 @@ import streamlit as st
 from lib.shared import clock
 from lib.tickets.intake import reveal_caller
 from lib.tickets.queries import find_ticket, list_events
+from lib.tickets.script import find_script
 from lib.ui import (
     case_extras,
     case_level,
@@ -70,6 +71,7 @@ with right, st.container(gap="small", key="tickets_detail_facts"):
             )
     case_page.show_item(ticket)
     case_page.show_facts(ticket)
+    case_page.show_script(doors.read(find_script, ticket_id=ticket_id))
 with left, st.container(gap="small"):
     case_promises.show_card(ticket, actor, now)
     case_extras.show(ticket, actor, now)

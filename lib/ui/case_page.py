@@ -8,6 +8,7 @@ import streamlit as st
 
 from db.codes import (
     ActorKind,
+    CallStep,
     CustomerLevel,
     EventKind,
     FaultCode,
@@ -113,6 +114,20 @@ def show_facts(ticket: TicketDetail) -> None:
             (label("ticket.technician"), ticket.technician or label("ticket.nobody")),
             (label("ticket.owner"), ticket.owner or label("ticket.nobody")),
             (label("ticket.field.next_action_at"), when(ticket.next_action_at)),
+        ],
+    )
+
+
+def show_script(done: dict[CallStep, datetime]) -> None:
+    """When each step of the hotline's script was done, for a case that a call brought (S-18 to S-25)."""
+    if not done:
+        return
+    times = [done.get(step) for step in CallStep]
+    _card(
+        label("script.title"),
+        [
+            (code_label(step), when(at, seconds=True) if at else label("script.open"))
+            for step, at in zip(CallStep, times, strict=True)
         ],
     )
 

@@ -1,7 +1,7 @@
 """The page of a case: who sees what, which steps are offered, and what happens when two people save."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,28 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from db import session as database
-from db.codes import CancelReason, Channel, FaultCode, Priority, TicketStatus, WaitingFor
+from db.codes import (
+    CallStep,
+    CancelReason,
+    Channel,
+    FaultCode,
+    Language,
+    Priority,
+    TicketStatus,
+    WaitingFor,
+)
 from db.models.tickets import Ticket
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock
+from lib.shared.words import text
 from lib.shared.work import Actor, look, perform, system
 from lib.tickets import actions
+from lib.tickets.calls import CallTold
 from lib.tickets.intake import Caller, Place, take_call
 from tests.cast import Cast
 
+ZH = Language.ZH_CN
 ROOT = Path(__file__).resolve().parents[2]
 PHONE = "13812345678"
 ADDRESS = "上海市浦东新区世纪大道100号"
@@ -58,6 +70,10 @@ def steps_of(at: AppTest) -> list[str]:
     ]
 
 
+def local(at: datetime) -> str:
+    return f"{at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M:%S}"
+
+
 def stored(ticket_id: int) -> Ticket:
     with database.ReadSession() as session:
         ticket = session.get(Ticket, ticket_id)
@@ -91,6 +107,30 @@ def test_the_case_is_shown_with_its_facts_and_stored_markup_stays_text(
         assert words in page
     assert "<img" not in page
     assert "&lt;img" in page
+
+
+def test_a_case_that_a_call_brought_shows_when_each_step_of_the_script_was_done(cast: Cast) -> None:
+    now = clock.now()
+    told = CallTold(now - timedelta(seconds=20), {CallStep.FAULT: now - timedelta(seconds=7)})
+    case = perform(
+        take_call,
+        actor=cast.hotline,
+        now=now,
+        caller=Caller(company=COMPANY, contact="李娜", phone=PHONE),
+        place=Place(),
+        channel=Channel.PHONE,
+        received_at=None,
+        fault=FaultCode.NOISE,
+        words="",
+        priority=Priority.P3,
+        call=told,
+    )
+    page = shown(open_page(cast.hotline, case))
+    card = page[page.index(text(ZH, "script.title")) :]
+    for step, at in ((CallStep.FAULT, now - timedelta(seconds=7)), (CallStep.SAVE, now)):
+        row = f"<dt>{text(ZH, f'call_step.{step}')}</dt><dd>{local(at)}</dd>"
+        assert row in card
+    assert f"<dt>{text(ZH, 'call_step.follow')}</dt><dd>{text(ZH, 'script.open')}</dd>" in card
 
 
 def test_each_role_finds_only_its_steps(ticket: int, cast: Cast) -> None:
