@@ -31,6 +31,10 @@ PHONE = (390, 844)
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 REFUSED_PAGE = re.compile("page that you have requested does not seem to exist")
 
+PATIENCE = 60_000
+"""Milliseconds to wait for what shall be there: a busy machine is late, a defect never comes."""
+expect.set_options(timeout=PATIENCE)
+
 SETTLED = """call => {
     const app = document.querySelector('[data-test-script-state]');
     const still = app && app.dataset.testScriptState === 'notRunning'
@@ -69,7 +73,7 @@ class Windows:
             locale="zh-CN",
             timezone_id="Asia/Shanghai",
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", self._note_console)

@@ -60,6 +60,9 @@ def test_the_first_day_password_pledge_and_the_page_that_was_asked_for(server, w
 
 def test_the_language_keeps_page_and_half_typed_input_and_is_remembered(server, windows):
     page = windows.open("quality", "/people_account", size=TABLET)
+    if page.get_by_role("button", name="中文", exact=True).count():
+        # Remembered from an attempt before this one.
+        press(page, "中文")
     box = page.locator("input[type=password]").nth(1)
     box.fill("half typed")
     press(page, "English")
