@@ -81,20 +81,26 @@ def stored(ticket_id: int) -> Ticket:
         return ticket
 
 
-@pytest.fixture
-def ticket(cast: Cast) -> int:
+def call_in(cast: Cast, at: datetime, words: str = "", told: CallTold | None = None) -> int:
     return perform(
         take_call,
         actor=cast.hotline,
-        now=clock.now(),
+        now=at,
         caller=Caller(company=COMPANY, contact="李娜", phone=PHONE),
         place=Place(site="主楼", address=ADDRESS),
         channel=Channel.PHONE,
         received_at=None,
         fault=FaultCode.NOISE,
-        words="夜里有响声",
+        words=words,
         priority=Priority.P3,
+        call=told,
     )
+
+
+@pytest.fixture
+def ticket(cast: Cast) -> int:
+    # Of a minute ago: a contact in the second of the call is the call itself, and keeps no promise of it.
+    return call_in(cast, clock.now() - timedelta(minutes=1), "夜里有响声")
 
 
 def test_the_case_is_shown_with_its_facts_and_stored_markup_stays_text(
@@ -112,19 +118,7 @@ def test_the_case_is_shown_with_its_facts_and_stored_markup_stays_text(
 def test_a_case_that_a_call_brought_shows_when_each_step_of_the_script_was_done(cast: Cast) -> None:
     now = clock.now()
     told = CallTold(now - timedelta(seconds=20), {CallStep.FAULT: now - timedelta(seconds=7)})
-    case = perform(
-        take_call,
-        actor=cast.hotline,
-        now=now,
-        caller=Caller(company=COMPANY, contact="李娜", phone=PHONE),
-        place=Place(),
-        channel=Channel.PHONE,
-        received_at=None,
-        fault=FaultCode.NOISE,
-        words="",
-        priority=Priority.P3,
-        call=told,
-    )
+    case = call_in(cast, now, told=told)
     page = shown(open_page(cast.hotline, case))
     card = page[page.index(text(ZH, "script.title")) :]
     for step, at in ((CallStep.FAULT, now - timedelta(seconds=7)), (CallStep.SAVE, now)):
@@ -148,7 +142,7 @@ def test_a_step_with_words_is_saved_and_its_form_closes(ticket: int, cast: Cast)
     assert not at.error
     assert stored(ticket).status is TicketStatus.CONTACTED
     assert "已致电" in shown(at)
-    assert not [area for area in at.text_area if "log_contact" in str(area.key)]
+    assert not at.text_area
 
 
 def test_a_technician_is_assigned_in_two_clicks(ticket: int, cast: Cast) -> None:

@@ -43,6 +43,7 @@ class Ear:
 
     def __init__(self, response: httpx.Response) -> None:
         self._lines = response.iter_lines()
+        self.last = ""
 
     def hear(self, kind: str) -> dict[str, Any]:
         """The next message of a kind."""
@@ -54,10 +55,11 @@ class Ear:
         raise AssertionError(f"the stream ended before a {kind}")
 
     def hear_out(self) -> float:
-        """Seconds until the stream ends."""
+        """Seconds until the stream ends; `last` is then the kind of its last message."""
         began = time.monotonic()
-        for _ in self._lines:
-            continue
+        for line in self._lines:
+            if line.startswith("data: "):
+                self.last = json.loads(line[6:])["t"]
         return time.monotonic() - began
 
 
@@ -129,6 +131,7 @@ def test_the_stream_ends_soon_after_a_revocation_and_after_signing_out(server: S
                 with inside(server):
                     _end(part, cookie)
                 assert ear.hear_out() < 2.5
+                assert ear.last == "over"
 
 
 def _end(part: str, cookie: str) -> None:
