@@ -137,7 +137,8 @@ def test_timers_follow_the_server_although_the_browsers_clock_is_ten_minutes_wro
         before = clock.precise_now().timestamp()
         shown = seconds_left(page, soon)
         after = clock.precise_now().timestamp()
-        assert due - after - 1 <= shown <= due - before + 1
+        # The upper side has room for a machine that is late to draw; the browser's clock is wrong by 600 s.
+        assert due - after - 1 <= shown <= due - before + 5
         page.wait_for_timeout(1300)
     assert page.evaluate("Date.now()") / 1000 - clock.precise_now().timestamp() > 590
     assert order(page) == [late, soon, paused]
@@ -211,6 +212,17 @@ def test_keys_move_open_and_come_back_to_the_same_row(windows: Windows) -> None:
     page.go_back()
     settle(page)
     expect(row(page, cases[25])).to_be_visible()
+    expect_place(page, scrolled)
+    # Drawn once more before anybody acts, it returns to the same place once more.
+    page.go_forward()
+    page.wait_for_url(f"**/tickets_detail?ticket={cases[25]}")
+    settle(page)
+    page.go_back()
+    settle(page)
+    expect_place(page, scrolled)
+
+
+def expect_place(page: Page, scrolled: int) -> None:
     page.wait_for_function(
         "() => document.activeElement.shadowRoot?.activeElement?.textContent === 'CC-2026-000026'"
     )

@@ -1013,7 +1013,8 @@ class Queue {
     if (!this.data || !this.box) return;
     if (!returning && this.leaving) return;
     this.leaving = returning;
-    const kept = { id: this.current, top: this.scroll.scrollTop, returning };
+    const here = { id: this.current, top: this.scroll.scrollTop, returning };
+    const kept = returning ? here : (this.returned ?? here);
     sessionStorage.setItem("queue.place", JSON.stringify(kept));
   }
 
@@ -1023,6 +1024,11 @@ class Queue {
     const kept = JSON.parse(sessionStorage.getItem("queue.place") ?? "null");
     sessionStorage.removeItem("queue.place");
     if (!kept?.returning) return;
+    // A page may be drawn twice on the way back. Until somebody acts, the next queue returns to the same place.
+    this.returned = kept;
+    for (const act of ["pointerdown", "keydown", "wheel"]) {
+      this.box.addEventListener(act, () => (this.returned = null), { capture: true, once: true, passive: true });
+    }
     this.fit();
     this.scroll.scrollTop = kept.top;
     if (this.rows.has(kept.id)) this.focusRow(kept.id);
