@@ -41,7 +41,7 @@ def _write_keys(work: Work, found_by: list[tuple[set[str], int, int]]) -> None:
         for key in sorted(keys)
     ]
     if rows:
-        work.session.connection().execute(insert(CallerKey), rows)
+        work.store.execute(insert(CallerKey), rows)
 
 
 def lacks_keys(look: Look) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from db.codes import (
     Channel,
@@ -29,6 +29,13 @@ from lib.tickets import actions as tickets
 from lib.tickets import intake
 from lib.tickets.rules import USUAL_WAIT
 from lib.visits import actions as visits
+
+WRITTEN = (Channel.WEB, Channel.EMAIL)
+"""Nobody has spoken to the customer yet, as a call that was answered would have."""
+
+OPEN_RETURN_CALL = select(ReturnCall.id, ReturnCall.version).where(
+    ReturnCall.ticket_id == bindparam("of_ticket"), ReturnCall.state == ReturnCallState.OPEN
+)
 
 DAY = 9 * 60
 """Working minutes of a day."""
@@ -194,11 +201,9 @@ class Case:
 
     def call_back(self, result: ReturnCallResult) -> int | None:
         """One try of the return call; the survey's invitation when the case closes."""
-        call = self.stage.steps.session.execute(
-            select(ReturnCall.id, ReturnCall.version).where(
-                ReturnCall.ticket_id == self.id, ReturnCall.state == ReturnCallState.OPEN
-            )
-        ).one()
+        session = self.stage.steps.session
+        session.flush()
+        call = session.connection().execute(OPEN_RETURN_CALL, {"of_ticket": self.id}).one()
         outcome = self.stage.do(
             feedback.finish_return_call,
             self.agent,
@@ -256,7 +261,7 @@ def closed_case(case: Case, received_at: datetime, *, eventful: bool) -> Telling
         told, reason = stage.pick(words.CANCEL_WORDS)
         case.step(tickets.cancel_ticket, case.agent, reason=reason, words=told)
         return
-    if not eventful and stage.happens(0.14):
+    if not eventful and stage.happens(0.35):
         yield stage.after(stage.now, chance.randint(5, 60))
         case.step(tickets.complete_ticket, case.agent, words=stage.pick(words.REMOTE_FIXED))
     else:
@@ -279,7 +284,7 @@ def paused(case: Case, waiting_for: WaitingFor) -> Telling:
 
 
 def visited(case: Case, *, eventful: bool, patience: int) -> Telling:
-    """Assigned, planned and mended at the first visit, or at the second when `eventful`.
+    """Planned and mended at the first visit, or at the second when `eventful`.
 
     patience: hours from the plan to the earliest visit.
     """
@@ -288,8 +293,10 @@ def visited(case: Case, *, eventful: bool, patience: int) -> Telling:
     technician, starts_at = stage.free_slot(
         list(case.crew.technicians), stage.after(stage.now, patience * 60)
     )
-    case.assign(technician)
-    yield stage.after(stage.now, chance.randint(1, 15))
+    if stage.happens(0.4):
+        # More often the visit itself names the technician.
+        case.assign(technician)
+        yield stage.after(stage.now, chance.randint(1, 15))
     visit_id = case.plan(technician, starts_at)
     if not eventful:
         yield from case.carry_out(visit_id, VisitOutcome.FIXED)
@@ -338,12 +345,18 @@ def called_back(case: Case) -> Telling:
         case.answer(invitation_id, chance.choices((5, 4, 3, 2, 1), (52, 31, 10, 4, 3))[0])
 
 
-def taken(case: Case, minutes_ago: float, *, contacted_after: float | None = None) -> Telling:
-    """An open case whose call came so many working minutes before the end of the story."""
+def taken(
+    case: Case,
+    minutes_ago: float,
+    *,
+    contacted_after: float | None = None,
+    channels: tuple[Channel, ...] = (Channel.PHONE, Channel.PHONE, Channel.WEB),
+) -> Telling:
+    """An open case that came so many working minutes before the end of the story."""
     stage = case.stage
     received_at = stage.ago(minutes_ago)
     yield received_at
-    case.open(received_at, stage.pick((Channel.PHONE, Channel.PHONE, Channel.WEB)), True)
+    case.open(received_at, stage.pick(channels), True)
     if contacted_after is not None:
         yield stage.ago(minutes_ago - contacted_after)
         case.contact()
@@ -351,12 +364,12 @@ def taken(case: Case, minutes_ago: float, *, contacted_after: float | None = Non
 
 def just_taken(case: Case) -> Telling:
     """The first response runs, due within half an hour."""
-    yield from taken(case, case.stage.chance.uniform(2, 26))
+    yield from taken(case, case.stage.chance.uniform(2, 26), channels=WRITTEN)
 
 
 def not_yet_answered(case: Case) -> Telling:
     """The first response is overdue."""
-    yield from taken(case, case.stage.chance.uniform(35, 150))
+    yield from taken(case, case.stage.chance.uniform(35, 150), channels=WRITTEN)
 
 
 def answered(case: Case) -> Telling:

@@ -16,7 +16,7 @@ from lib.shared.calendar import WorkingCalendar, epoch, moment
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor, Together, together
 
-STEPS_AT_ONCE = 1000
+STEPS_AT_ONCE = 2500
 """Steps in one transaction; on PostgreSQL others can write between two of them."""
 
 Telling = Iterator[datetime]

@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from db.codes import EventKind, ReturnCallResult, Role
 from db.models.feedback import SurveyAnswer, SurveyInvitation
@@ -16,6 +16,17 @@ from lib.shared.work import Work, permit
 from lib.tickets.actions import add_event, try_return_call
 
 KEY_NAME = "survey"
+
+SPEND_INVITATION = (
+    update(SurveyInvitation)
+    .where(
+        SurveyInvitation.token_hash == bindparam("of_token"),
+        SurveyInvitation.answered_at.is_(None),
+        SurveyInvitation.expires_at > bindparam("now"),
+    )
+    .values(answered_at=bindparam("now"))
+    .returning(SurveyInvitation.id, SurveyInvitation.ticket_id)
+)
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)
@@ -52,17 +63,7 @@ def answer_survey(
     """
     answers = rules.Answers(satisfaction, punctuality, quality, rules.plain_lines(words))
     rules.ensure_fit(answers)
-    spent = work.session.execute(
-        update(SurveyInvitation)
-        .where(
-            SurveyInvitation.token_hash == rules.token_hash(token),
-            SurveyInvitation.answered_at.is_(None),
-            SurveyInvitation.expires_at > work.now,
-        )
-        .values(answered_at=work.now)
-        .returning(SurveyInvitation.id, SurveyInvitation.ticket_id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    spent = work.ask(SPEND_INVITATION, of_token=rules.token_hash(token), now=work.now).one_or_none()
     if spent is None:
         raise Refusal("survey_closed")
     answer = SurveyAnswer(
@@ -79,7 +80,6 @@ def answer_survey(
     add_event(
         work, ticket, EventKind.SURVEY_ANSWERED, details={"satisfaction": answers.satisfaction}
     )
-    work.session.flush()
     work.record("survey.answered", answer, satisfaction=answers.satisfaction)
     work.touch_ticket(ticket.id)
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db import session as database
 from db.codes import NoticeKind, Role, TimerKind
 from db.models.messages import Absence, Notice, NoticeReceipt
 from db.models.people import Person
@@ -22,6 +21,22 @@ __all__ = ["holders_of", "notify"]
 
 NEXT_LEVELS = (Role.SUPERVISOR, Role.ADMINISTRATOR)
 """Who is told when nobody is there for whom a notice was meant (rule 20)."""
+
+WITHDRAW = (
+    update(Notice)
+    .where(Notice.key.in_(bindparam("keys", expanding=True)), Notice.withdrawn_at.is_(None))
+    .values(withdrawn_at=bindparam("taken_back_at"))
+    .returning(Notice.id)
+)
+RECORD = {
+    dialect.name: insert(Notice)
+    .on_conflict_do_nothing(index_elements=["key"])
+    .returning(Notice.key, Notice.id)
+    for dialect, insert in (
+        (sqlite.dialect, sqlite.insert),
+        (postgresql.dialect, postgresql.insert),
+    )
+}
 
 LONGEST_KEY = 120
 LEADING = (Role.SUPERVISOR, Role.ADMINISTRATOR)
@@ -151,13 +166,9 @@ def _record(work: Work, messages: Sequence[Message]) -> dict[str, int]:
             "withdrawn_at": None,
             "details": message.details,
         }
-    insert = sqlite.insert if database.is_sqlite() else postgresql.insert
-    inserted = work.session.execute(
-        insert(Notice)
-        .values(list(rows.values()))
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(Notice.key, Notice.id)
-    )
+    work.session.flush()
+    store = work.store
+    inserted = store.execute(RECORD[store.dialect.name], list(rows.values()))
     return {row.key: row.id for row in inserted}
 
 
@@ -165,13 +176,7 @@ def withdraw(work: Work, keys: Collection[str]) -> int:
     """Take back what turned out not to be so: it stays in the lists, shown as withdrawn (rule 1). How many were."""
     if not keys:
         return 0
-    withdrawn = work.session.scalars(
-        update(Notice)
-        .where(Notice.key.in_(list(keys)), Notice.withdrawn_at.is_(None))
-        .values(withdrawn_at=work.now)
-        .returning(Notice.id),
-        execution_options={"synchronize_session": False},
-    ).all()
+    withdrawn = work.ask(WITHDRAW, keys=list(keys), taken_back_at=work.now).scalars().all()
     if withdrawn:
         people = select(NoticeReceipt.person_id).where(NoticeReceipt.notice_id.in_(withdrawn))
         for person in work.session.scalars(people):

@@ -4,13 +4,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.codes import Role
 from db.models.messages import Absence
 from db.models.people import Person, PersonRole
 from lib.messages.rules import stand_ins
+
+ROSTER = (
+    select(Person.id, PersonRole.role, Absence.id, Absence.deputy_id)
+    .outerjoin(PersonRole, PersonRole.person_id == Person.id)
+    .outerjoin(
+        Absence,
+        and_(
+            Absence.person_id == Person.id,
+            Absence.until_at > bindparam("now"),
+            Absence.from_at <= bindparam("now"),
+        ),
+    )
+    .where(Person.active.is_(True))
+    .order_by(Person.id, Absence.id)
+)
+"""Asked with every call that is taken: built once, through the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +54,7 @@ class Roster:
 
 def read_roster(session: Session, now: datetime) -> Roster:
     """The roster at `now`, in one query; of two absences at once the later entry counts."""
-    rows = session.execute(
-        select(Person.id, PersonRole.role, Absence.id, Absence.deputy_id)
-        .outerjoin(PersonRole, PersonRole.person_id == Person.id)
-        .outerjoin(
-            Absence,
-            and_(Absence.person_id == Person.id, Absence.until_at > now, Absence.from_at <= now),
-        )
-        .where(Person.active.is_(True))
-        .order_by(Person.id, Absence.id)
-    ).all()
+    rows = session.connection().execute(ROSTER, {"now": now}).all()
     roles: dict[int, set[Role]] = {}
     deputies: dict[int, int | None] = {}
     for person, role, absence, deputy in rows:

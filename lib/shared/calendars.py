@@ -12,7 +12,7 @@ from datetime import date, datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -76,10 +76,16 @@ VERSION = select(
 ).join(CalendarSnapshot, CalendarSnapshot.calendar_id == Calendar.id)
 
 
+NEWEST = (
+    VERSION.where(Calendar.name == bindparam("of_name"))
+    .order_by(CalendarSnapshot.version.desc())
+    .limit(1)
+)
+
+
 def calendar_named(session: Session, name: str = STANDARD) -> CalendarVersion:
     """The newest version of a calendar. Refuses `no_such_calendar`; built once per version and process."""
-    newest = VERSION.where(Calendar.name == name).order_by(CalendarSnapshot.version.desc()).limit(1)
-    record = session.execute(newest).one_or_none()
+    record = session.connection().execute(NEWEST, {"of_name": name}).one_or_none()
     if record is None:
         raise Refusal("no_such_calendar", name=name)
     return _kept_version(session, *record)

@@ -11,9 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import Text, cast, event, func, insert, text, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+    Text,
+    cast,
+    event,
+    func,
+    insert,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
@@ -43,6 +55,7 @@ LOCK_AUDIT_HEAD = (
 )
 MOVE_AUDIT_HEAD = update(AuditHead).where(AuditHead.id == 1)
 """What every write asks, built once; through the connection, which spares the ORM's own work."""
+WITH_ROLES = (joinedload(Person.roles),)
 
 TRIED_AGAIN = ("40001", "40P01")
 """PostgreSQL's serialization failure and deadlock: the transaction is run again."""
@@ -128,6 +141,11 @@ class Work:
         self.touched: set[int] = set()
         self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Base]] = {}
 
+    @cached_property
+    def store(self) -> Connection:
+        """The connection of the transaction, for statements without the ORM's own work."""
+        return self.session.connection()
+
     def get(self, model: type[Row], row_id: int, *, version: int | None = None) -> Row:
         """The row by id. Refuses `not_found`, and `changed_meanwhile` when `version` is no longer the row's."""
         row = self.session.get(model, row_id)
@@ -136,6 +154,14 @@ class Work:
         if version is not None and row.version != version:  # type: ignore[attr-defined]
             raise Refusal("changed_meanwhile", subject=model.__tablename__, id=row_id)
         return row
+
+    def ask(self, statement: Executable, **asked: Any) -> CursorResult[Any]:
+        """Run a statement that was built once for its module, with `asked` for its parameters.
+
+        Through the connection, which spares the ORM's own work, and after all that the verbs have changed so far.
+        """
+        self.session.flush()
+        return self.store.execute(statement, asked)
 
     def record(self, action: str, subject: Base | None = None, **details: Any) -> None:
         """Write an audit row with the commit: ids and codes only, never personal values."""
@@ -389,7 +415,7 @@ def _wait_for_key(session: Session, key: str) -> None:
 def _fresh_actor(session: Session, actor: Actor) -> Actor:
     if actor.kind is not ActorKind.PERSON:
         return actor
-    person = session.get(Person, actor.person_id, options=[joinedload(Person.roles)])
+    person = session.get(Person, actor.person_id, options=WITH_ROLES)
     if person is None or not person.active or person.epoch != actor.epoch:
         raise Refusal("no_longer_allowed")
     return actor_of(person)

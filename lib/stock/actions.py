@@ -6,7 +6,7 @@
 
 from typing import NoReturn
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from db.codes import MovementKind, Role
 from db.models.stock import Part, StockMovement
@@ -17,6 +17,14 @@ from lib.stock import rules
 
 STOCK_CHANGED = 0
 """The case number that announces changes of stock on the live stream."""
+
+MOVE_PART = (
+    update(Part)
+    .where(Part.id == bindparam("of_part"), Part.on_hand + bindparam("moved") >= 0)
+    .values(on_hand=Part.on_hand + bindparam("moved"))
+    .returning(Part.on_hand)
+)
+MOVE_SEEN_PART = MOVE_PART.where(Part.on_hand == bindparam("seen"))
 
 
 @permit(Role.STOREKEEPER, Role.SUPERVISOR)
@@ -151,14 +159,11 @@ def _move(
     visit_id: int | None = None,
     reason: str = "",
 ) -> int:
-    guarded = update(Part).where(Part.id == part_id, Part.on_hand + quantity >= 0)
-    if seen_on_hand is not None:
-        guarded = guarded.where(Part.on_hand == seen_on_hand)
-    on_hand = work.session.scalar(
-        guarded.values(on_hand=Part.on_hand + quantity)
-        .returning(Part.on_hand)
-        .execution_options(synchronize_session=False)
-    )
+    asked = {"of_part": part_id, "moved": quantity}
+    if seen_on_hand is None:
+        on_hand = work.ask(MOVE_PART, **asked).scalar()
+    else:
+        on_hand = work.ask(MOVE_SEEN_PART, **asked, seen=seen_on_hand).scalar()
     if on_hand is None:
         _refuse(work, part_id, seen_on_hand)
     movement = StockMovement(

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.attributes import flag_modified
 
 from db.codes import (
@@ -42,14 +41,14 @@ from lib.messages.actions import notify, withdraw
 from lib.shared.calendar import FARTHEST_DUE, NoDue, epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import Work, permit
+from lib.shared.work import WITH_ROLES, Work, permit
 from lib.tickets import rules
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
-from lib.tickets.policies import matter_now, matter_of, rulebook
+from lib.tickets.policies import matter_now, matter_of, rulebook_of
 from lib.tickets.search import names_key, put_terms
-from lib.tickets.targets import Rulebook, Target
+from lib.tickets.targets import Target
 from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
@@ -90,6 +89,16 @@ SHOWN_BESIDE = select(
     .scalar_subquery(),
 )
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
+NEXT_NUMBER = (
+    update(Counter)
+    .where(Counter.name == bindparam("of_year"))
+    .values(value=Counter.value + 1)
+    .returning(Counter.value)
+)
+END_QUEUE_ROW = delete(QueueRow).where(QueueRow.ticket_id == bindparam("of_ticket"))
+LAST_REOPENED = select(func.max(TicketEvent.at)).where(
+    TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind == EventKind.REOPENED
+)
 BEGUN = "tickets_begun"
 """In the session's info: customer and contact of the cases that this transaction has opened, by id.
 
@@ -390,7 +399,7 @@ def complete_ticket(
         words=rules.ensure_words(words),
     )
     ticket.completed_at = at
-    target = _rulebook(work).target_of(
+    target = rulebook_of(work).target_of(
         TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(at), epoch(at)
     )
     if target is None:
@@ -494,14 +503,13 @@ def try_return_call(
     ticket = work.get(Ticket, call.ticket_id)
     call.tries += 1
     told = rules.ensure_readable(words.strip())
-    work.session.add(
-        ReturnCallTry(
-            return_call_id=call.id,
-            at=work.now,
-            person_id=work.actor.person_id,
-            result=result,
-            words=told,
-        )
+    work.write(
+        ReturnCallTry,
+        return_call_id=call.id,
+        at=work.now,
+        person_id=work.actor.person_id,
+        result=result,
+        words=told,
     )
     add_event(
         work,
@@ -530,7 +538,6 @@ def try_return_call(
             work.record("ticket.closed", ticket, result=result)
             closed = True
     work.record("return_call.tried", call, result=result, tries=call.tries)
-    work.session.flush()
     recompute(work, ticket)
     return {"closed": closed, "reopened": reopened}
 
@@ -587,7 +594,7 @@ def note_arrived(work: Work, ticket: Ticket, visit_id: int) -> None:
 
 def ensure_technician(work: Work, person_id: int) -> Person:
     """The person, when active and a technician. Refuses `not_a_technician`."""
-    person = work.session.get(Person, person_id, options=[joinedload(Person.roles)])
+    person = work.session.get(Person, person_id, options=WITH_ROLES)
     if (
         person is None
         or not person.active
@@ -601,13 +608,7 @@ def next_number(work: Work) -> str:
     """The next number CC-YYYY-NNNNNN of the year in Shanghai; a number is never given twice."""
     year = work.now.astimezone(SHANGHAI).year
     name = f"tickets-{year}"
-    value = work.session.scalar(
-        update(Counter)
-        .where(Counter.name == name)
-        .values(value=Counter.value + 1)
-        .returning(Counter.value)
-        .execution_options(synchronize_session=False)
-    )
+    value = work.store.execute(NEXT_NUMBER, {"of_year": name}).scalar()
     if value is None:
         # Two first cases of a year at once: the loser's key collides and `perform` runs it again.
         value = 1
@@ -624,11 +625,11 @@ def recompute(work: Work, ticket: Ticket) -> None:
 def _derive(work: Work, ticket: Ticket) -> None:
     work.session.flush()
     facts = facts_of_ticket(work, ticket)
-    states = timers_of(facts, _rulebook(work))
+    states = timers_of(facts, rulebook_of(work))
     if ticket.source:
         # Imported history was promised by another desk: of ours it has what we promised since, and nothing else.
         states = [state for state in states if state.kind is TimerKind.PROMISE]
-    store = work.session.connection()
+    store = work.store
     stored = {
         (timer.cycle, timer.kind): timer
         for timer in (
@@ -655,15 +656,7 @@ def _derive(work: Work, ticket: Ticket) -> None:
     _refresh_queue_row(work, ticket, states)
     if ticket.status in rules.ENDED_STATUSES:
         # Of an open case the scheduler takes back what a late entry shows to be wrong; this one it sees no more.
-        withdraw(work, ladder_of(ticket.id, facts, _rulebook(work), work.now).void)
-
-
-def _rulebook(work: Work) -> Rulebook:
-    """Policies and calendars, asked of the database once per transaction."""
-    if "rulebook" not in work.session.info:
-        work.session.info["rulebook"] = rulebook(work.session)
-    book: Rulebook = work.session.info["rulebook"]
-    return book
+        withdraw(work, ladder_of(ticket.id, facts, rulebook_of(work), work.now).void)
 
 
 def _move_return_call(work: Work, ticket: Ticket, states: Iterable[TimerState]) -> None:
@@ -705,15 +698,14 @@ def timer_values(state: TimerState) -> dict[str, Any]:
 
 def facts_of_ticket(work: Work, ticket: Ticket) -> Facts:
     """The timers' facts of one case, from its written events in the order they happened."""
-    rows = work.session.connection().execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
+    rows = work.store.execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
     facts = (rules.Fact(*row) for row in rows)
     return rules.facts_of(ticket.received_at, facts, matter_of(ticket))
 
 
 def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> None:
     if ticket.status in rules.ENDED_STATUSES:
-        ended = delete(QueueRow).where(QueueRow.ticket_id == ticket.id)
-        work.session.execute(ended, execution_options={"synchronize_session": False})
+        work.ask(END_QUEUE_ROW, of_ticket=ticket.id)
         return
     beside = {
         "of_ticket": ticket.id,
@@ -721,7 +713,7 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         "of_contact": ticket.contact_id,
         "of_technician": ticket.technician_id,
     }
-    store = work.session.connection()
+    store = work.store
     row = None
     if _begun(work, ticket):
         shown_beside = _shown_beside_new(work, ticket)
@@ -829,11 +821,7 @@ def _cycle_start(work: Work, ticket: Ticket) -> datetime:
     """When the running cycle began: the receipt, or the last reopening."""
     if ticket.cycle == 1:
         return ticket.received_at
-    reopened_at = work.session.scalar(
-        select(func.max(TicketEvent.at)).where(
-            TicketEvent.ticket_id == ticket.id, TicketEvent.kind == EventKind.REOPENED
-        )
-    )
+    reopened_at: datetime | None = work.ask(LAST_REOPENED, of_ticket=ticket.id).scalar()
     return ticket.received_at if reopened_at is None else reopened_at
 
 

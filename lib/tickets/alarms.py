@@ -71,7 +71,7 @@ def tell_what_is_due(work: Work) -> int:
         again.append({"of": ticket.id, "next_at": next_at})
     send(work, messages, roster)
     withdraw(work, void)
-    work.session.connection().execute(PUT_OFF, again)
+    work.store.execute(PUT_OFF, again)
     return len(rows)
 
 
@@ -84,7 +84,7 @@ PUT_OFF = (
 
 def _facts(work: Work, ids: Iterable[int]) -> dict[int, list[rules.Fact]]:
     found: dict[int, list[rules.Fact]] = defaultdict(list)
-    for number, *columns in work.session.connection().execute(
+    for number, *columns in work.store.execute(
         select(TicketEvent.ticket_id, *FACT_COLUMNS)
         .where(TicketEvent.ticket_id.in_(list(ids)))
         .order_by(TicketEvent.ticket_id, TicketEvent.at, TicketEvent.id)

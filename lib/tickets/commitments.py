@@ -11,7 +11,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import facts, rules
 from lib.tickets.actions import ensure_own_work, recompute
-from lib.tickets.policies import matter_now, rulebook
+from lib.tickets.policies import matter_now, rulebook_of
 from lib.tickets.promises import promise_told
 
 FARTHEST = timedelta(days=366)
@@ -68,7 +68,7 @@ def promise_call_back(work: Work, ticket: Ticket) -> Commitment | None:
     """
     at = epoch(ticket.received_at)
     matter = matter_now(work.session, ticket)
-    target = rulebook(work.session).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
+    target = rulebook_of(work).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
     if target is None:
         return None
     return add_commitment(

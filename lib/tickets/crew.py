@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from db.codes import Role, VisitStatus
@@ -23,6 +23,17 @@ from lib.shared.work import Look
 AHEAD = timedelta(hours=4)
 NEEDED = timedelta(hours=1)
 LIVE = (VisitStatus.PLANNED, VisitStatus.ON_THE_WAY, VisitStatus.ARRIVED)
+
+BUSY = union_all(
+    select(Visit.technician_id, Visit.starts_at, Visit.ends_at, literal(1)).where(
+        Visit.status.in_(LIVE),
+        Visit.starts_at < bindparam("until"),
+        Visit.starts_at >= bindparam("day"),
+    ),
+    select(Absence.person_id, Absence.from_at, Absence.until_at, literal(0)).where(
+        Absence.from_at < bindparam("until"), Absence.until_at > bindparam("now")
+    ),
+)
 
 Span = tuple[datetime, datetime]
 
@@ -103,17 +114,11 @@ def _busy(
     except NoDue:
         until = now
     until = max(until, day + timedelta(days=1))
-    spans = union_all(
-        select(Visit.technician_id, Visit.starts_at, Visit.ends_at, literal(1)).where(
-            Visit.status.in_(LIVE), Visit.starts_at < until, Visit.starts_at >= day
-        ),
-        select(Absence.person_id, Absence.from_at, Absence.until_at, literal(0)).where(
-            Absence.from_at < until, Absence.until_at > now
-        ),
-    )
+    session.flush()
+    spans = session.connection().execute(BUSY, {"until": until, "day": day, "now": now})
     busy: dict[int, list[Span]] = {}
     minutes: dict[int, int] = {}
-    for person_id, begins, ends, is_visit in session.execute(spans):
+    for person_id, begins, ends, is_visit in spans:
         busy.setdefault(person_id, []).append((begins, ends))
         if is_visit and begins < day + timedelta(days=1):
             minutes[person_id] = (

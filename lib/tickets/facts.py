@@ -4,11 +4,26 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from db.codes import CommitmentKind, CommitmentState, EventKind, TicketStatus, WaitingFor
 from db.models.tickets import Commitment, Ticket, TicketEvent
 from lib.shared.work import Work
+
+MAY_BE_KEPT = (
+    select(Commitment.id)
+    .where(
+        Commitment.ticket_id == bindparam("of_ticket"),
+        or_(Commitment.state == CommitmentState.OPEN, Commitment.kept_at > bindparam("since")),
+    )
+    .order_by(Commitment.id)
+)
+ARE_OPEN = (
+    select(Commitment.id)
+    .where(Commitment.ticket_id == bindparam("of_ticket"), Commitment.state == CommitmentState.OPEN)
+    .order_by(Commitment.id)
+)
+"""Most steps find no promise. Asked past the session, they tell too many of those that it has not yet written."""
 
 
 def add_event(
@@ -47,21 +62,18 @@ def keep_promises(
     work: Work, ticket: Ticket, kinds: Iterable[CommitmentKind], at: datetime
 ) -> None:
     """What was promised happened at `at`; of two such steps the one with the earliest event time counts (rule 21)."""
-    due = work.session.scalars(
-        select(Commitment)
-        .where(
-            Commitment.ticket_id == ticket.id,
-            Commitment.kind.in_(tuple(kinds)),
-            Commitment.promised_at < at,
-            or_(
-                Commitment.state == CommitmentState.OPEN,
-                (Commitment.state == CommitmentState.KEPT) & (Commitment.kept_at > at),
-            ),
+    wanted = tuple(kinds)
+    store = work.store
+    found = store.execute(MAY_BE_KEPT, {"of_ticket": ticket.id, "since": at})
+    for commitment_id in found.scalars().all():
+        commitment = work.get(Commitment, commitment_id)
+        is_due = commitment.state is CommitmentState.OPEN or (
+            commitment.state is CommitmentState.KEPT
+            and commitment.kept_at is not None
+            and commitment.kept_at > at
         )
-        .order_by(Commitment.id)
-    )
-    for commitment in due:
-        keep(work, ticket, commitment, at)
+        if is_due and commitment.kind in wanted and commitment.promised_at < at:
+            keep(work, ticket, commitment, at)
 
 
 def keep(work: Work, ticket: Ticket, commitment: Commitment, at: datetime) -> None:
@@ -74,13 +86,11 @@ def keep(work: Work, ticket: Ticket, commitment: Commitment, at: datetime) -> No
 
 def end_promises(work: Work, ticket: Ticket, words: str) -> None:
     """The case is over: what is still open ends with it, for the same reason; a broken promise stays broken."""
-    left = work.session.scalars(
-        select(Commitment)
-        .where(Commitment.ticket_id == ticket.id, Commitment.state == CommitmentState.OPEN)
-        .order_by(Commitment.id)
-    )
-    for commitment in left:
-        end(work, ticket, commitment, words)
+    found = work.store.execute(ARE_OPEN, {"of_ticket": ticket.id})
+    for commitment_id in found.scalars().all():
+        commitment = work.get(Commitment, commitment_id)
+        if commitment.state is CommitmentState.OPEN:
+            end(work, ticket, commitment, words)
 
 
 def end(work: Work, ticket: Ticket, commitment: Commitment, words: str) -> None:

@@ -146,7 +146,7 @@ def _write(work: Work, source: str, cases: list[PlannedCase]) -> int:
         contact_id = None if customer_id is None else contacts.get((customer_id, case.contact))
         tickets.append(_ticket(work, source, case, number, customer_id, contact_id))
     # Through the connection: the ORM's insert would break a batch wherever a value is None.
-    store = work.session.connection()
+    store = work.store
     store.execute(insert(Ticket), tickets)
     ids = dict(
         store.execute(select(Ticket.number, Ticket.id).where(Ticket.number.in_(numbers))).all()
@@ -262,7 +262,7 @@ def _search_keys(work: Work, tickets: list[dict[str, Any]]) -> dict[str, tuple[s
     """What a search reads of each case, by number: names, text and phone; two statements a batch."""
     contact_ids = {ticket["contact_id"] for ticket in tickets} - {None}
     customer_ids = {ticket["customer_id"] for ticket in tickets} - {None}
-    store = work.session.connection()
+    store = work.store
     customers = dict(
         store.execute(
             select(Customer.id, Customer.search_key).where(Customer.id.in_(customer_ids))

@@ -224,7 +224,7 @@ def _write_undone(
 
 def _facts_without(work: Work, ticket: Ticket, undone: dict[str, Any]) -> Facts:
     """The facts of a case once the merge that `undone` names is taken back."""
-    rows = work.session.connection().execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
+    rows = work.store.execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
     events = [rules.Fact(*row) for row in rows]
     events.append(rules.Fact(EventKind.MERGE_UNDONE, work.now, details=undone))
     return rules.facts_of(ticket.received_at, events, matter_of(ticket))

@@ -38,7 +38,8 @@ _lock = Lock()
 
 def rulebook(session: Session) -> Rulebook:
     """All policies and calendar versions; built once per state of the database and process."""
-    key = (database.url(), *session.execute(STAMP).one())
+    session.flush()
+    key = (database.url(), *session.connection().execute(STAMP).one())
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
@@ -48,6 +49,14 @@ def rulebook(session: Session) -> Rulebook:
         _kept[key] = book
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
+    return book
+
+
+def rulebook_of(work: Work) -> Rulebook:
+    """The same, asked of the database once per transaction."""
+    if "rulebook" not in work.session.info:
+        work.session.info["rulebook"] = rulebook(work.session)
+    book: Rulebook = work.session.info["rulebook"]
     return book
 
 

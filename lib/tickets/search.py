@@ -152,7 +152,7 @@ def fill_terms(work: Work) -> None:
     """Write the terms of every case of a store that `lacks_terms`, and the words of the open ones."""
     if not lacks_terms(Look(work.session, work.actor, work.now)):
         return
-    store = work.session.connection()
+    store = work.store
     last = 0
     while True:
         rows = store.execute(CASES_AFTER, {"last": last}).all()

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 
+from db import session as database
 from db.codes import EventKind, Role, TicketStatus, VisitFileKind, VisitOutcome, VisitStatus
 from db.models.tickets import Ticket
 from db.models.visits import Visit, VisitFile, VisitPart
@@ -17,6 +18,27 @@ from lib.tickets import rules as ticket_rules
 from lib.visits import rules
 
 MOST_PHOTOS = 10
+
+HOLD_VISIT = select(Visit.id).where(Visit.id == bindparam("of_visit")).with_for_update()
+FILES_OF_VISIT = select(VisitFile.id).where(
+    VisitFile.visit_id == bindparam("of_visit"), VisitFile.kind == bindparam("kind")
+)
+LIVE_VISIT_OF_TICKET = select(Visit.starts_at, Visit.ends_at).where(
+    Visit.ticket_id == bindparam("of_ticket"), Visit.status.in_(rules.LIVE)
+)
+VISITS_IN_THE_WAY = (
+    select(Visit.starts_at, Visit.ends_at, Ticket.number)
+    .join(Ticket, Ticket.id == Visit.ticket_id)
+    .where(
+        Visit.technician_id == bindparam("of_technician"),
+        Visit.status.in_(rules.LIVE),
+        Visit.starts_at < bindparam("ends_at"),
+        Visit.ends_at > bindparam("starts_at"),
+        Visit.id != bindparam("but"),
+    )
+    .order_by(Visit.starts_at)
+    .limit(1)
+)
 
 
 @permit(Role.DISPATCHER, Role.SUPERVISOR)
@@ -189,12 +211,9 @@ def sign_visit(work: Work, *, visit_id: int, sent: bytes) -> int:
     visit, ticket = _begun_visit(work, visit_id)
     picture = images.signature(sent)
     _lock(work, visit)
-    for before in work.session.scalars(
-        select(VisitFile).where(
-            VisitFile.visit_id == visit_id, VisitFile.kind == VisitFileKind.SIGNATURE
-        )
-    ):
-        work.session.delete(before)
+    signed = work.ask(FILES_OF_VISIT, of_visit=visit_id, kind=VisitFileKind.SIGNATURE)
+    for before in signed.scalars().all():
+        work.session.delete(work.get(VisitFile, before))
     file = _store(work, visit, VisitFileKind.SIGNATURE, picture)
     work.touch_ticket(ticket.id)
     work.record("visit.signed", file, visit_id=visit.id, sha256=picture.sha256)
@@ -261,9 +280,8 @@ def finish_visit(
     rules.ensure_can_move(visit.status, VisitStatus.DONE)
     if signature is not None:
         sign_visit(work, visit_id=visit_id, sent=signature)
-    missing = rules.missing_for(
-        outcome, report, signed_by, has_signature=_has_signature(work, visit_id)
-    )
+    is_signed = signature is not None or _has_signature(work, visit_id)
+    missing = rules.missing_for(outcome, report, signed_by, has_signature=is_signed)
     if missing or outcome is None:
         raise Refusal("visit_incomplete", missing=",".join(missing))
     told = ticket_rules.ensure_words(report, limit=rules.REPORT_LENGTH)
@@ -324,8 +342,9 @@ def _begun_visit(work: Work, visit_id: int) -> tuple[Visit, Ticket]:
 
 
 def _lock(work: Work, visit: Visit) -> None:
-    """Hold the visit's row, so that two uploads are counted one after the other."""
-    work.session.execute(select(Visit.id).where(Visit.id == visit.id).with_for_update())
+    """Hold the visit's row, so that two uploads are counted one after the other; on SQLite all writers are."""
+    if not database.is_sqlite():
+        work.ask(HOLD_VISIT, of_visit=visit.id)
 
 
 def _store(work: Work, visit: Visit, kind: VisitFileKind, picture: images.Picture) -> VisitFile:
@@ -345,31 +364,17 @@ def _store(work: Work, visit: Visit, kind: VisitFileKind, picture: images.Pictur
 
 
 def _count_photos(work: Work, visit_id: int) -> int:
-    return (
-        work.session.scalar(
-            select(func.count())
-            .select_from(VisitFile)
-            .where(VisitFile.visit_id == visit_id, VisitFile.kind == VisitFileKind.PHOTO)
-        )
-        or 0
-    )
+    photos = work.ask(FILES_OF_VISIT, of_visit=visit_id, kind=VisitFileKind.PHOTO)
+    return len(photos.all())
 
 
 def _has_signature(work: Work, visit_id: int) -> bool:
-    return (
-        work.session.scalar(
-            select(VisitFile.id).where(
-                VisitFile.visit_id == visit_id, VisitFile.kind == VisitFileKind.SIGNATURE
-            )
-        )
-        is not None
-    )
+    signatures = work.ask(FILES_OF_VISIT, of_visit=visit_id, kind=VisitFileKind.SIGNATURE)
+    return signatures.first() is not None
 
 
 def _ensure_no_other_visit(work: Work, ticket_id: int) -> None:
-    other = work.session.scalar(
-        select(Visit).where(Visit.ticket_id == ticket_id, Visit.status.in_(rules.LIVE))
-    )
+    other = work.ask(LIVE_VISIT_OF_TICKET, of_ticket=ticket_id).first()
     if other is not None:
         raise Refusal("visit_planned_already", **_span(other.starts_at, other.ends_at))
 
@@ -378,17 +383,12 @@ def _ensure_free(
     work: Work, technician_id: int, starts_at: datetime, ends_at: datetime, but: int = 0
 ) -> None:
     """Refuse a span in which the technician is booked; the database's own constraint guards the race."""
-    other = work.session.execute(
-        select(Visit.starts_at, Visit.ends_at, Ticket.number)
-        .join(Ticket, Ticket.id == Visit.ticket_id)
-        .where(
-            Visit.technician_id == technician_id,
-            Visit.status.in_(rules.LIVE),
-            Visit.starts_at < ends_at,
-            Visit.ends_at > starts_at,
-            Visit.id != but,
-        )
-        .order_by(Visit.starts_at)
+    other = work.ask(
+        VISITS_IN_THE_WAY,
+        of_technician=technician_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        but=but,
     ).first()
     if other is not None:
         raise Refusal(
