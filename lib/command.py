@@ -422,7 +422,9 @@ def jobs(var: Var = None) -> None:
 
 @desk.command()
 def verify(
-    what: Annotated[str, typer.Argument(help="timers, counters, or nothing for every check.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="timers, counters, figures, or nothing for every check.")
+    ] = "",
     sample: Annotated[
         int | None, typer.Option(help="Recompute about so many cases instead of all.")
     ] = None,
@@ -438,14 +440,18 @@ def verify(
     _set_environment(None, var)
     _ready()
     well = True
-    if what not in ("", "timers", "counters"):
-        typer.echo("There is only `verify`, `verify timers` and `verify counters`.", err=True)
+    if what not in ("", "timers", "counters", "figures"):
+        typer.echo(
+            "There is only `verify`, `verify timers`, `verify counters` and `verify figures`.",
+            err=True,
+        )
         raise typer.Exit(2)
     open_list: verification.Check = partial(verification.check_open_list, sample=sample)
     checks = {
         "": (*verification.CHECKS[:-1], open_list),
         "timers": (verification.check_timer_versions, open_list),
         "counters": (verification.check_counters,),
+        "figures": (verification.check_figures,),
     }[what]
     for check in checks:
         finding = look(check, actor=system("verify"), now=clock.now())

@@ -32,6 +32,7 @@ from db.models.people import (
     SignInAttempt,
     SignInCode,
 )
+from lib.reports.day_figures import compact_figures
 from lib.shared import audit, clock
 from lib.shared.clock import SHANGHAI
 from lib.shared.logs import log
@@ -190,6 +191,13 @@ def tell_of_missing_days(work: Work, *, fence: int) -> int:
     return alarms.tell_of_missing_days(work)
 
 
+@permit()
+def sum_up_figures(work: Work, *, fence: int) -> int:
+    """Figures of days that several writes have told of."""
+    ensure_lease(work, fence)
+    return compact_figures(work)
+
+
 @dataclass(frozen=True)
 class Job:
     """`run` does its work in small transactions under the fence; `schedule` is told in Shanghai time."""
@@ -236,6 +244,11 @@ def _tell_of_missing_days(fence: int, moment: Clock) -> None:
     perform(tell_of_missing_days, actor=ACTOR, now=moment(), fence=fence)
 
 
+def _sum_up_figures(fence: int, moment: Clock) -> None:
+    while perform(sum_up_figures, actor=ACTOR, now=moment(), fence=fence):
+        continue
+
+
 def _nightly(hour: int, minute: int) -> CronTrigger:
     return CronTrigger(hour=hour, minute=minute, timezone=SHANGHAI)
 
@@ -243,6 +256,7 @@ def _nightly(hour: int, minute: int) -> CronTrigger:
 JOBS = (
     Job("export_audit_head", _nightly(3, 10), _export_audit_head),
     Job("delete_outdated", _nightly(3, 20), _delete_outdated),
+    Job("sum_up_figures", CronTrigger(minute="*/10", timezone=SHANGHAI), _sum_up_figures),
     Job("tell_of_missing_days", _nightly(8, 30), _tell_of_missing_days),
 )
 

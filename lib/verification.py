@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db.models.people import AuditHead
 from db.models.stock import Part
+from lib.reports import day_figures
 from lib.shared import audit
 from lib.shared.work import Look
 from lib.stock.queries import find_ledger_faults
@@ -74,11 +75,22 @@ def check_counters(look: Look) -> Finding:
     return Finding("counters", False, f"{told}{fault.counted} counted, {fault.is_so} by recount")
 
 
+def check_figures(look: Look) -> Finding:
+    """The figures kept per day against a recount of cases, timers and answers."""
+    report = day_figures.check_figures(look)
+    if report.fault is None:
+        return Finding("figures", True, f"{report.figures} figures of days")
+    (day, figure, detail), kept, found = report.fault
+    what = " ".join(filter(None, (figure, detail)))
+    return Finding("figures", False, f"{what} of {day}: {kept} kept, {found} by recount")
+
+
 Check = Callable[[Look], Finding]
 CHECKS: tuple[Check, ...] = (
     check_audit,
     check_stock,
     check_counters,
+    check_figures,
     check_timer_versions,
     check_open_list,
 )

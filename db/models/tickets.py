@@ -169,6 +169,14 @@ class Timer(Base):
             "ticket_id",
         ),
         Index("ix_timers_judged", "kind", "due_at", "stopped_at", "missed_cause", "left_out"),
+        Index(
+            "ix_timers_late",
+            "kind",
+            "stopped_at",
+            "due_at",
+            "ticket_id",
+            **where("stopped_at > due_at"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -250,7 +258,13 @@ class ReturnCall(Base):
     __table_args__ = (
         UniqueConstraint("ticket_id", "cycle"),
         Index("ix_return_calls_open", "state", "due_at"),
-        Index("ix_return_calls_ended", "ended_at", "due_at", "ticket_id"),
+        Index(
+            "ix_return_calls_late",
+            "ended_at",
+            "due_at",
+            "ticket_id",
+            **where("ended_at > due_at"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, text
 
-from db.bulk import raise_sequence, without_indexes, write_rows
+from db.bulk import raise_sequence, without_indexes, without_triggers, write_rows
 from db.codes import (
     ActorKind,
     Channel,
@@ -37,6 +37,7 @@ from lib.demo import words
 from lib.demo.lives import LONGEST, Life, Teller
 from lib.people import actions as people
 from lib.people.passwords import dummy_hash
+from lib.reports.day_figures import fill_figures
 from lib.shared.calendar import epoch
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
@@ -168,7 +169,7 @@ def write_store(
     if store.dialect.name == "postgresql":
         store.execute(text("SET LOCAL statement_timeout = 0"))
     tables: list[Any] = [model.__table__ for model in (*OF_CUSTOMER, *OF_CASE)]
-    with without_indexes(store, tables), filling(store):
+    with without_triggers(store, tables), without_indexes(store, tables), filling(store):
         places = _write_places(store, now, cases, chance, progress)
         # The store's own work leaves the interpreter free for the next batch.
         with ThreadPoolExecutor(1) as aside:
@@ -183,6 +184,7 @@ def write_store(
                 progress("cases", min(done + AT_ONCE, cases), cases)
             if writing is not None:
                 writing.result()
+    fill_figures(store)
     for table in tables:
         raise_sequence(store, table)
     session.execute(

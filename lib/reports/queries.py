@@ -1,4 +1,4 @@
-"""The dashboard's reads: every count is a range of an index over the desk's own cases and timers.
+"""The dashboard's reads: figures kept per day, and for today ranges of indexes over the desk's own cases and timers.
 
 Imported history has no timers and stays out of rates, days and causes; its open cases are in the open queue and
 are counted there. Definitions are in `rules`; each query says which one it counts.
@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    String,
     and_,
     case,
     func,
@@ -22,8 +21,6 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from db.codes import (
     FaultCode,
@@ -37,10 +34,13 @@ from db.codes import (
 )
 from db.models.customers import Customer
 from db.models.feedback import SurveyAnswer
+from db.models.reports import DayFigure
 from db.models.tickets import QueueRow, ReturnCall, Ticket, Timer
 from lib.reports import rules
+from lib.reports.day_figures import Figures
 from lib.reports.rules import Behind, Cause, DayCount, Days, Figure, Measure, Period, Rate, Span
 from lib.shared.calendar import epoch
+from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
 from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions
@@ -52,6 +52,7 @@ TIMER_OF = {
     Measure.RESPONSE: TimerKind.FIRST_RESPONSE,
     Measure.RESOLUTION: TimerKind.RESOLUTION,
 }
+ENDED_CALLS = tuple(state for state in ReturnCallState if state is not ReturnCallState.OPEN)
 MOST_CASES = 100
 OWN = Ticket.external_id.is_(None)
 """The desk's own cases, as the partial indexes have it."""
@@ -103,19 +104,29 @@ class CaseList:
 
 
 def read_dashboard(look: Look, *, days: Days) -> Dashboard:
-    """Every figure, day and cause of the period. Refuses `no_longer_allowed`."""
+    """Every figure, day and cause of the period. Refuses `no_longer_allowed`.
+
+    Days that are over come from the figures that are kept per day; today, and what is not stopped, is counted.
+    """
     _ensure_reader(look)
     period = rules.period_of(days, look.now)
-    new = _new_by_day_and_fault(look, period.current)
-    by_day: dict[date, int] = {}
-    by_fault: dict[FaultCode, int] = {}
-    for day, fault, cases in new:
-        by_day[day] = by_day.get(day, 0) + cases
-        by_fault[fault] = by_fault.get(fault, 0) + cases
+    kept = _kept_sums(look, period)
+    new, closed = _kept_by_day(look, period)
+    by_fault = Counter(
+        {FaultCode(told): number for told, number in kept.of(Figures.NEW, current=True).items()}
+    )
+    for fault, cases in _new_today(look, period):
+        by_fault[fault] += cases
+        new[period.days[-1]] += cases
+    closed[period.days[-1]] += _closed_today(look, period)
     return Dashboard(
         period,
-        [*_moment_figures(look, period), *_rate_figures(look, period), _satisfaction(look, period)],
-        rules.days_of(period.days, by_day, _closed_by_day(look, period.current)),
+        [
+            *_moment_figures(look, period, kept),
+            *_rate_figures(look, period, kept),
+            _satisfaction(look, period, kept),
+        ],
+        rules.days_of(period.days, new, closed),
         rules.causes_of(by_fault),
     )
 
@@ -140,8 +151,68 @@ def _ensure_reader(look: Look) -> None:
         raise Refusal("no_longer_allowed")
 
 
-def _moment_figures(look: Look, period: Period) -> list[Figure]:
-    """Open, overdue and due soon as the open queue counts them, now and the same moment a period ago."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Sums of the figures kept per day, by whether the days are those of the current period: today left out."""
+
+    sums: dict[tuple[bool, str, str], int]
+
+    def of(self, figure: str, *, current: bool) -> dict[str, int]:
+        """What a figure comes to, by its detail."""
+        return {
+            detail: number
+            for (is_current, name, detail), number in self.sums.items()
+            if is_current is current and name == figure
+        }
+
+    def total(self, figure: str, *, current: bool) -> int:
+        return sum(self.of(figure, current=current).values())
+
+
+def _kept_sums(look: Look, period: Period) -> _Kept:
+    is_current = case((DayFigure.day >= _day(period.current.since), 1), else_=0)
+    rows = look.session.execute(
+        select(is_current, DayFigure.figure, DayFigure.detail, func.sum(DayFigure.number))
+        .where(*_past_days(period.previous.since, period))
+        .group_by(is_current, DayFigure.figure, DayFigure.detail)
+    )
+    return _Kept({(bool(current), name, detail): int(told) for current, name, detail, told in rows})
+
+
+def _kept_by_day(look: Look, period: Period) -> tuple[Counter[date], Counter[date]]:
+    """New and closed cases of the current period's days, without today."""
+    rows = look.session.execute(
+        select(DayFigure.day, DayFigure.figure, func.sum(DayFigure.number))
+        .where(
+            *_past_days(period.current.since, period),
+            DayFigure.figure.in_((Figures.NEW, Figures.CLOSED)),
+        )
+        .group_by(DayFigure.day, DayFigure.figure)
+    )
+    counts: dict[str, Counter[date]] = {Figures.NEW: Counter(), Figures.CLOSED: Counter()}
+    for day, figure, number in rows:
+        counts[figure][date.fromisoformat(day)] += int(number)
+    return counts[Figures.NEW], counts[Figures.CLOSED]
+
+
+def _past_days(since: datetime, period: Period) -> tuple[ColumnElement[bool], ...]:
+    return DayFigure.day >= _day(since), DayFigure.day < period.days[-1].isoformat()
+
+
+def _day(instant: datetime) -> str:
+    return instant.astimezone(SHANGHAI).date().isoformat()
+
+
+def _today(period: Period) -> Span:
+    return Span(rules.span_of_day(period.days[-1]).since, period.current.until)
+
+
+def _moment_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
+    """Open, overdue and due soon as the open queue counts them, now and the same moment a period ago.
+
+    The moment lies on the day before the period's first: what came since is the rest of that day, the days that are
+    kept, and today.
+    """
     now = epoch(look.now)
     views = (QueueView.ALL, QueueView.OVERDUE, QueueView.DUE_SOON)
     counts: list[Any] = [
@@ -151,14 +222,19 @@ def _moment_figures(look: Look, period: Period) -> list[Figure]:
         .scalar_subquery()
         for view in views
     ]
-    since, until = period.then, period.current.until
-    came = _count(Ticket.received_at > since, Ticket.received_at < until)
-    went = _count(Ticket.closed_at > since, Ticket.closed_at < until)
-    row: Sequence[Any] = look.session.execute(select(*counts, came, went)).one()
-    opened, overdue, soon, came_since, went_since = row
-    late_then, soon_then = _late_and_soon_at(look, since)
+    first, today = period.current.since, _today(period)
+    for at in (Ticket.received_at, Ticket.closed_at):
+        counts += [
+            _count(at > period.then, at < first),
+            _count(at >= today.since, at < today.until),
+        ]
+    row: Sequence[Any] = look.session.execute(select(*counts)).one()
+    opened, overdue, soon, *since = row
+    came = sum(since[:2]) + kept.total(Figures.NEW, current=True)
+    went = sum(since[2:]) + kept.total(Figures.ENDED, current=True)
+    late_then, soon_then = _late_and_soon_at(look, period.then)
     return [
-        Figure(Measure.OPEN, opened, opened - came_since + went_since, opened),
+        Figure(Measure.OPEN, opened, opened - came + went, opened),
         Figure(Measure.OVERDUE, overdue, late_then, opened),
         Figure(Measure.DUE_SOON, soon, soon_then, opened),
     ]
@@ -177,7 +253,10 @@ def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
     soon = then + timedelta(seconds=HOUR)
     parts: list[Any] = [
         select(Timer.ticket_id, Timer.due_at).where(
-            Timer.kind.in_(kinds), Timer.stopped_at > then, _unindexed(Timer.due_at) < then
+            Timer.kind.in_(kinds),
+            Timer.stopped_at > then,
+            Timer.stopped_at > Timer.due_at,
+            _unindexed(Timer.due_at) < then,
         ),
         select(Timer.ticket_id, Timer.due_at).where(
             Timer.phase == TimerPhase.RUNNING, Timer.due_at < then
@@ -189,9 +268,17 @@ def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
             Timer.started_at <= then,
             or_(Timer.stopped_at > then, Timer.phase == TimerPhase.RUNNING),
         ),
+        select(ReturnCall.ticket_id, ReturnCall.due_at).where(
+            ReturnCall.ended_at > then,
+            ReturnCall.ended_at > ReturnCall.due_at,
+            _unindexed(ReturnCall.due_at) < then,
+        ),
         # A return call due within the hour was open: its due lies a working day after its opening.
         select(ReturnCall.ticket_id, ReturnCall.due_at).where(
-            ReturnCall.ended_at > then, ReturnCall.due_at < soon
+            ReturnCall.state.in_(ENDED_CALLS),
+            ReturnCall.due_at >= then,
+            ReturnCall.due_at < soon,
+            ReturnCall.ended_at > then,
         ),
         select(ReturnCall.ticket_id, ReturnCall.due_at).where(
             ReturnCall.state == ReturnCallState.OPEN, ReturnCall.due_at < soon
@@ -211,20 +298,36 @@ def _unindexed(column: Any) -> Any:
     return func.coalesce(column, column)
 
 
-def _rate_figures(look: Look, period: Period) -> list[Figure]:
+def _rate_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
     """First response and resolution in the period and the one before (rule 18, `rules.counted_as`)."""
-    counts: Counter[tuple[TimerKind, bool, Verdict]] = Counter()
-    span = Span(period.previous.since, period.current.until)
-    parts = []
-    for verdict, at, held in _counted(span, look.now):
-        is_current = case((at >= period.current.since, 1), else_=0).label("current")
-        parts.append(
-            select(Timer.kind, is_current, literal(verdict.value), func.count())
-            .where(Timer.kind.in_(list(TIMER_OF.values())), *held)
-            .group_by(Timer.kind, is_current)
+    counts: Counter[tuple[str, bool, str]] = Counter()
+    for verdict in (Verdict.MET, Verdict.MISSED):
+        for current in (True, False):
+            for kind, timers in kept.of(verdict, current=current).items():
+                counts[kind, current, verdict] += timers
+    kinds = list(TIMER_OF.values())
+    parts: list[Any] = [
+        select(Timer.kind, literal(1), literal(verdict.value), func.count())
+        .where(Timer.kind.in_(kinds), *held)
+        .group_by(Timer.kind)
+        for verdict, _, held in _counted(_today(period), look.now)
+    ]
+    # What runs on past its due is in no figure of a day: no write told that it passed.
+    is_current = case((Timer.due_at >= period.current.since, 1), else_=0).label("current")
+    parts.append(
+        select(Timer.kind, is_current, literal(Verdict.MISSED.value), func.count())
+        .where(
+            Timer.kind.in_(kinds),
+            Timer.stopped_at.is_(None),
+            Timer.due_at >= period.previous.since,
+            Timer.due_at < _today(period).since,
+            Timer.missed_cause.is_(None),
+            Timer.left_out.is_(False),
         )
-    for kind, current, verdict, cases in look.session.execute(union_all(*parts)):
-        counts[kind, bool(current), Verdict(verdict)] += cases
+        .group_by(Timer.kind, is_current)
+    )
+    for kind, current, told, timers in look.session.execute(union_all(*parts)):
+        counts[kind, bool(current), told] += timers
     figures = []
     for measure, kind in TIMER_OF.items():
         now, before = (
@@ -287,40 +390,39 @@ def _apart(look: Look, kind: TimerKind, span: Span) -> Apart:
     return Apart(counts[MissedCause.CHANGE], counts[MissedCause.MERGE], counts["left_out"])
 
 
-def _satisfaction(look: Look, period: Period) -> Figure:
+def _satisfaction(look: Look, period: Period, kept: _Kept) -> Figure:
     """Mean of the satisfaction scores answered in the period."""
-    is_current = case((SurveyAnswer.at >= period.current.since, 1), else_=0)
-    found = {
-        bool(current): (float(mean), answers)
-        for current, mean, answers in look.session.execute(
-            select(is_current, func.avg(SurveyAnswer.satisfaction), func.count())
-            .where(SurveyAnswer.at >= period.previous.since, SurveyAnswer.at < period.current.until)
-            .group_by(is_current)
+    today = _today(period)
+    scores, answers = look.session.execute(
+        select(func.coalesce(func.sum(SurveyAnswer.satisfaction), 0), func.count()).where(
+            SurveyAnswer.at >= today.since, SurveyAnswer.at < today.until
         )
-    }
-    now, before = found.get(True), found.get(False)
+    ).one()
+    scores += kept.total(Figures.SATISFACTION, current=True)
+    answers += kept.total(Figures.ANSWERS, current=True)
+    scores_before = kept.total(Figures.SATISFACTION, current=False)
+    answers_before = kept.total(Figures.ANSWERS, current=False)
     return Figure(
         Measure.SATISFACTION,
-        now[0] if now else None,
-        before[0] if before else None,
-        now[1] if now else 0,
+        scores / answers if answers else None,
+        scores_before / answers_before if answers_before else None,
+        answers,
     )
 
 
-def _new_by_day_and_fault(look: Look, span: Span) -> list[tuple[date, FaultCode, int]]:
-    day = LocalDay(Ticket.received_at)
+def _new_today(look: Look, period: Period) -> list[tuple[FaultCode, int]]:
+    today = _today(period)
     rows = look.session.execute(
-        select(day, Ticket.fault, func.count())
-        .where(OWN, Ticket.received_at >= span.since, Ticket.received_at < span.until)
-        .group_by(day, Ticket.fault)
+        select(Ticket.fault, func.count())
+        .where(OWN, Ticket.received_at >= today.since, Ticket.received_at < today.until)
+        .group_by(Ticket.fault)
     )
-    return [(date.fromisoformat(on), fault, cases) for on, fault, cases in rows]
+    return [(fault, cases) for fault, cases in rows]
 
 
-def _closed_by_day(look: Look, span: Span) -> dict[date, int]:
-    day = LocalDay(Ticket.closed_at)
-    rows = look.session.execute(select(day, func.count()).where(*_closed(span)).group_by(day))
-    return {date.fromisoformat(on): cases for on, cases in rows}
+def _closed_today(look: Look, period: Period) -> int:
+    counting = select(func.count()).select_from(Ticket).where(*_closed(_today(period)))
+    return look.session.scalar(counting) or 0
 
 
 def _closed(span: Span) -> Sequence[ColumnElement[bool]]:
@@ -413,22 +515,3 @@ def _row(row: Sequence[Any], **further: Any) -> CaseRow:
 
 def _total(look: Look, counting: Select[int]) -> int:
     return look.session.scalar(counting) or 0
-
-
-class LocalDay(FunctionElement[str]):
-    """The day in Shanghai of an instant, as ISO text; Shanghai has kept UTC+8 since 1991."""
-
-    name = "local_day"
-    type = String()
-    inherit_cache = True
-
-
-@compiles(LocalDay, "sqlite")
-def _compile_local_day(element: LocalDay, compiler: Any, **options: Any) -> str:
-    return f"date({compiler.process(element.clauses, **options)}, '+8 hours')"
-
-
-@compiles(LocalDay, "postgresql")
-def _compile_local_day_zone(element: LocalDay, compiler: Any, **options: Any) -> str:
-    column = compiler.process(element.clauses, **options)
-    return f"to_char({column} AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD')"

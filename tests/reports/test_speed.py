@@ -80,11 +80,13 @@ def test_every_range_has_an_end_on_the_side_of_the_past(large_store):
         "ix_tickets_own_received (received_at>? AND received_at<?)",
         "ix_tickets_own_closed (closed_at>? AND closed_at<?)",
         "ix_timers_stopped (kind=? AND stopped_at>? AND stopped_at<?)",
-        "ix_timers_stopped (kind=? AND stopped_at>?)",
+        "ix_timers_stopped (kind=? AND stopped_at=? AND due_at>? AND due_at<?)",
+        "ix_timers_late (kind=? AND stopped_at>?)",
         "ix_timers_judged (kind=? AND due_at>? AND due_at<?)",
         "ix_timers_judged (kind=? AND due_at=?)",
         "ix_timers_due (phase=? AND due_at<?)",
-        "ix_return_calls_ended (ended_at>?)",
+        "ix_return_calls_late (ended_at>?)",
+        "ix_return_calls_open (state=? AND due_at>? AND due_at<?)",
         "ix_return_calls_open (state=? AND due_at<?)",
     }
 
