@@ -69,6 +69,7 @@ FACT_COLUMNS = (
     TicketEvent.id,
 )
 """The columns of `rules.Fact`, in its order."""
+FACT_NAMES = [column.key for column in FACT_COLUMNS]
 FACTS_OF_TICKET = (
     select(*FACT_COLUMNS)
     .where(TicketEvent.ticket_id == bindparam("of_ticket"))
@@ -698,9 +699,27 @@ def timer_values(state: TimerState) -> dict[str, Any]:
 
 def facts_of_ticket(work: Work, ticket: Ticket) -> Facts:
     """The timers' facts of one case, from its written events in the order they happened."""
-    rows = work.store.execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
-    facts = (rules.Fact(*row) for row in rows)
+    facts = _facts_in_memory(work, ticket)
+    if facts is None:
+        rows = work.store.execute(FACTS_OF_TICKET, {"of_ticket": ticket.id})
+        facts = [rules.Fact(*row) for row in rows]
     return rules.facts_of(ticket.received_at, facts, matter_of(ticket))
+
+
+def _facts_in_memory(work: Work, ticket: Ticket) -> list[rules.Fact] | None:
+    """The facts of a case that this very work has opened: it still holds all of them. None of any other case."""
+    if not _begun(work, ticket):
+        return None
+    told: list[dict[str, Any]] = [
+        values
+        for model, values in work.rows
+        if model is TicketEvent and values["ticket_id"] == ticket.id
+    ]
+    columns: list[list[Any]] = [[values.get(name) for name in FACT_NAMES] for values in told]
+    facts = [rules.Fact(*each) for each in columns]
+    if not any(fact.kind is EventKind.RECEIVED for fact in facts):
+        return None
+    return sorted(facts, key=lambda fact: fact.at)
 
 
 def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> None:

@@ -18,7 +18,8 @@ from db.models.visits import Visit
 from lib.shared.calendar import NoDue, WorkingCalendar
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
-from lib.shared.work import Look
+from lib.shared.work import Look, Work
+from lib.tickets.policies import rulebook_of
 
 AHEAD = timedelta(hours=4)
 NEEDED = timedelta(hours=1)
@@ -74,7 +75,8 @@ def list_crew(look: Look) -> list[CrewMember]:
         .where(PersonRole.role == Role.TECHNICIAN, Person.active.is_(True))
         .group_by(Person.id, Person.name)
     ).all()
-    busy, minutes, calendar = _busy(session, now)
+    calendar = calendar_named(session).time
+    busy, minutes = _busy(session, now, calendar)
     crew = [
         CrewMember(
             person_id,
@@ -97,18 +99,20 @@ def list_crew(look: Look) -> list[CrewMember]:
     )
 
 
-def is_anybody_free(session: Session, now: datetime, technicians: Iterable[int]) -> bool:
-    """Whether one of the technicians could go soon; two statements, for the write door."""
-    busy, _, calendar = _busy(session, now)
-    return any(free_from(now, busy.get(each, ()), calendar) is not None for each in technicians)
+def is_anybody_free(work: Work, technicians: Iterable[int]) -> bool:
+    """Whether one of the technicians could go soon; one statement beside the rulebook's, for the write door."""
+    calendar = rulebook_of(work).desk_time or calendar_named(work.session).time
+    busy, _ = _busy(work.session, work.now, calendar)
+    return any(
+        free_from(work.now, busy.get(each, ()), calendar) is not None for each in technicians
+    )
 
 
 def _busy(
-    session: Session, now: datetime
-) -> tuple[dict[int, list[Span]], dict[int, int], WorkingCalendar]:
-    """Visits and absences of everybody, minutes of visits today, and the desk's calendar."""
+    session: Session, now: datetime, calendar: WorkingCalendar
+) -> tuple[dict[int, list[Span]], dict[int, int]]:
+    """Visits and absences of everybody, and minutes of visits today."""
     day = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)
-    calendar = calendar_named(session).time
     try:
         until = calendar.due_after(now, int(AHEAD.total_seconds()))
     except NoDue:
@@ -124,4 +128,4 @@ def _busy(
             minutes[person_id] = (
                 minutes.get(person_id, 0) + int((ends - begins).total_seconds()) // 60
             )
-    return busy, minutes, calendar
+    return busy, minutes

@@ -166,7 +166,7 @@ def _tell(work: Work, ticket_id: int, customer: Customer) -> None:
             ticket_id=ticket_id,
         )
     ]
-    if not is_anybody_free(work.session, work.now, roster.holders(Role.TECHNICIAN)):
+    if not is_anybody_free(work, roster.holders(Role.TECHNICIAN)):
         messages.append(
             Message(
                 NoticeKind.NOBODY_FREE,

@@ -15,7 +15,7 @@ from db.models.calendars import Calendar, CalendarSnapshot
 from db.models.customers import Customer
 from db.models.tickets import Policy, Ticket
 from lib.shared.calendar import epoch
-from lib.shared.calendars import calendar_version
+from lib.shared.calendars import STANDARD, calendar_version
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules, targets
@@ -44,7 +44,11 @@ def rulebook(session: Session) -> Rulebook:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    book = Rulebook([policy_of(row) for row in session.scalars(select(Policy))], _editions(session))
+    book = Rulebook(
+        [policy_of(row) for row in session.scalars(select(Policy))],
+        _editions(session),
+        desk_calendar_id=session.scalar(select(Calendar.id).where(Calendar.name == STANDARD)),
+    )
     with _lock:
         _kept[key] = book
         while len(_kept) > KEPT:

@@ -120,6 +120,7 @@ class Rulebook:
     policies: Sequence[Policy]
     calendars: Mapping[int, Sequence[Edition]]
     kinds: frozenset[TimerKind] = frozenset()
+    desk_calendar_id: int | None = None
     _fitting: dict[tuple[TimerKind, Matter], list[tuple[int, int | None, Policy]]] = field(
         default_factory=dict
     )
@@ -127,6 +128,12 @@ class Rulebook:
 
     def __post_init__(self) -> None:
         self.kinds = frozenset(policy.kind for policy in self.policies)
+
+    @property
+    def desk_time(self) -> WorkingCalendar | None:
+        """The newest version of the calendar that the desk itself works by."""
+        editions = self.calendars.get(self.desk_calendar_id or 0)
+        return editions[-1].time if editions else None
 
     def target_of(
         self, kind: TimerKind, matter: Matter, policies_at: int, calendars_at: int

@@ -159,7 +159,7 @@ def test_saving_a_call_of_a_known_caller_sends_few_statements(cast, now):
     finally:
         event.remove(database.writer(), "before_cursor_execute", note)
     print(f"{len(sent)} statements to save a call")
-    assert 0 < len(sent) <= 28, "\n".join(each[:200] for each in sent)
+    assert 0 < len(sent) <= 22, "\n".join(each[:200] for each in sent)
 
 
 @pytest.mark.parametrize(
