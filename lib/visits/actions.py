@@ -274,7 +274,7 @@ def finish_visit(
     """End a visit: the case is completed, or waits for what the outcome names, until `waiting_until` is expected.
 
     None: as long as such a wait usually lasts. `signature` is needed only where `sign_visit` has not stored one.
-    Refuses `visit_incomplete` with what is missing, and `visit_move_not_allowed` before arrival.
+    Refuses `visit_incomplete` with what is missing, `waiting_until_past`, and `visit_move_not_allowed` before arrival.
     """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.DONE)
@@ -284,13 +284,14 @@ def finish_visit(
     missing = rules.missing_for(outcome, report, signed_by, has_signature=is_signed)
     if missing or outcome is None:
         raise Refusal("visit_incomplete", missing=",".join(missing))
+    until_at = rules.wait_after(outcome, waiting_until, work.now)
     told = ticket_rules.ensure_words(report, limit=rules.REPORT_LENGTH)
     visit.status = VisitStatus.DONE
     visit.done_at = work.now
     visit.outcome = outcome
     visit.report = told
     visit.signed_by = ticket_rules.ensure_readable(signed_by.strip(), limit=rules.SIGNER_LENGTH)
-    _carry_on(work, ticket, outcome, told, waiting_until)
+    _carry_on(work, ticket, outcome, told, until_at)
     work.record("visit.done", visit, outcome=outcome)
 
 
@@ -299,7 +300,7 @@ def _carry_on(
     ticket: Ticket,
     outcome: VisitOutcome,
     report: str,
-    waiting_until: datetime | None,
+    until_at: datetime | None,
 ) -> None:
     """What the visit means for its case. A case that was ended meanwhile keeps the report as a note."""
     if ticket.status in (TicketStatus.COMPLETED, *ticket_rules.ENDED_STATUSES):
@@ -312,16 +313,15 @@ def _carry_on(
         return
     waiting_for = rules.WAITING_AFTER[outcome]
     if ticket.waiting_for is waiting_for:
-        tickets.add_event(work, ticket, EventKind.NOTE, words=report)
-        work.touch_ticket(ticket.id)
-        return
+        # A colleague let it wait meanwhile; whoever was there knows better until when.
+        tickets.end_waiting(work, ticket_id=ticket.id, version=ticket.version)
     tickets.start_waiting(
         work,
         ticket_id=ticket.id,
         version=None,
         waiting_for=waiting_for,
         words=report,
-        until_at=waiting_until or work.now + ticket_rules.USUAL_WAIT[waiting_for],
+        until_at=until_at,
     )
 
 

@@ -131,6 +131,9 @@ def test_every_target_on_the_tablet_is_large_and_every_word_readable(
     desk.plan(desk.a_case(), hours=4)
     page = windows.open("technician", "/visits_today", size=size, touch=True)
     page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
+    page.get_by_text(words(f"visit_outcome.{VisitOutcome.WAITING_PARTS}"), exact=True).click()
+    page.get_by_text(words("step.start_waiting.until_day")).wait_for()
+    settle(page)
     assert page.evaluate(SMALL_TARGETS, 48) == []
     assert page.evaluate(SMALL_TEXT, 16) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from db.models.visits import Visit
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import words
+from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor, look, perform, system
 from lib.visits import actions
 from tests.cast import Cast
@@ -160,6 +161,46 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
     visit = desk.visit(visit_id)
     assert (visit.status, visit.outcome) == (VisitStatus.DONE, VisitOutcome.FIXED)
     assert desk.ticket(visit.ticket_id).status is TicketStatus.COMPLETED
+
+
+def test_a_wait_stands_there_with_its_usual_end_and_an_end_in_the_past_loses_nothing(desk: Desk):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        widget(at.text_area, "visits.today.report").set_value("等电机").run()
+        widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.FIXED).run()
+        assert not at.date_input
+        widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.WAITING_PARTS).run()
+        usual = desk.now.astimezone(SHANGHAI) + timedelta(days=3)
+        assert widget(at.date_input, "visits.today.until").value == usual.date()
+        assert widget(at.time_input, "visits.today.until").value == usual.time()
+        widget(at.date_input, "visits.today.until").set_value(usual.date() - timedelta(days=9))
+        widget(at.time_input, "visits.today.until").set_value(time(16, 30)).run()
+        widget(at.button, "visits.today.finish").click().run()
+        assert text("visits.missing.until") in at.warning[0].value
+        assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+        assert widget(at.text_area, "visits.today.report").value == "等电机"
+        assert widget(at.button_group, "visits.today.outcome").value is VisitOutcome.WAITING_PARTS
+        assert widget(at.time_input, "visits.today.until").value == time(16, 30)
+        widget(at.date_input, "visits.today.until").set_value(date(2026, 12, 9)).run()
+        assert not at.warning
+        widget(at.button, "visits.today.finish").click().run()
+        assert not at.error
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    assert ticket.waiting_until == datetime(2026, 12, 9, 16, 30, tzinfo=SHANGHAI)
+
+
+def test_a_wait_whose_usual_end_nobody_touched_ends_as_usual(desk: Desk):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        widget(at.text_area, "visits.today.report").set_value("等客户").run()
+        waiting = VisitOutcome.WAITING_CUSTOMER
+        widget(at.button_group, "visits.today.outcome").set_value(waiting).run()
+        widget(at.button, "visits.today.finish").click().run()
+        assert not at.error
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    assert ticket.waiting_until == (desk.now + timedelta(days=1)).replace(second=0, microsecond=0)
 
 
 def test_what_was_typed_survives_a_refused_part_and_a_reload(desk: Desk):

@@ -26,6 +26,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import look, perform, system
 from lib.stock.queries import find_ledger_faults
 from lib.tickets import actions as tickets
+from lib.tickets.checks import check_timers
 from lib.visits import actions
 from tests.visits.house_calls import Desk, a_photo, a_signature
 
@@ -252,6 +253,89 @@ def test_a_fault_that_stays_makes_the_case_wait_without_a_signature(
     ticket = desk.ticket(desk.visit(visit_id).ticket_id)
     assert (ticket.status, ticket.waiting_for) == (TicketStatus.WAITING, waiting_for)
     desk.plan(ticket.id, hours=4)
+
+
+@pytest.mark.parametrize(("outcome", "days"), [("parts", 3), ("customer", 1), ("maker", 5)])
+def test_a_wait_lasts_as_long_as_usual_unless_the_technician_knows_better(
+    desk: Desk, outcome: str, days: int
+):
+    told = {"report": "等待中", "outcome": VisitOutcome(f"waiting_{outcome}")}
+    for until, expected in ((None, days), (timedelta(days=9), 9)):
+        visit_id = desk.on_site()
+        until_at = None if until is None else desk.now + until
+        desk.step(actions.finish_visit, visit_id, waiting_until=until_at, **told)
+        ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+        assert ticket.waiting_until == desk.now + timedelta(days=expected)
+        assert ticket.waiting_owner_id == desk.cast.technician.person_id
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 24 * 367])
+def test_a_wait_that_is_over_or_lasts_for_years_is_refused_and_changes_nothing(
+    desk: Desk, hours: int
+):
+    visit_id = desk.on_site()
+    before = desk.visit(visit_id)
+    refused = desk.refusal(
+        actions.finish_visit,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        version=before.version,
+        report="等备件",
+        outcome=VisitOutcome.WAITING_PARTS,
+        waiting_until=desk.now + timedelta(hours=hours),
+    )
+    assert refused.key == "waiting_until_past"
+    after = desk.visit(visit_id)
+    assert (after.status, after.version) == (VisitStatus.ARRIVED, before.version)
+    assert desk.ticket(before.ticket_id).status is TicketStatus.ON_SITE
+
+
+def test_a_mended_fault_does_not_ask_until_when(desk: Desk):
+    visit_id = desk.on_site()
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        report="好了",
+        outcome=VisitOutcome.FIXED,
+        signed_by="张燕",
+        signature=a_signature(),
+        waiting_until=desk.now - timedelta(days=1),
+    )
+    assert desk.visit(visit_id).status is VisitStatus.DONE
+
+
+def test_a_case_that_waits_already_takes_the_report_and_the_end_that_the_technician_expects(
+    desk: Desk,
+):
+    visit_id = desk.on_site()
+    ticket_id = desk.visit(visit_id).ticket_id
+    desk.do(
+        tickets.start_waiting,
+        by=desk.cast.supervisor,
+        ticket_id=ticket_id,
+        version=desk.ticket(ticket_id).version,
+        waiting_for=WaitingFor.PARTS,
+        words="备件缺货",
+        until_at=desk.now + timedelta(days=1),
+    )
+    until = desk.now + timedelta(days=4)
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        report="需要两个电机",
+        outcome=VisitOutcome.WAITING_PARTS,
+        waiting_until=until,
+    )
+    ticket = desk.ticket(ticket_id)
+    assert (ticket.status, ticket.waiting_for, ticket.waiting_until) == (
+        TicketStatus.WAITING,
+        WaitingFor.PARTS,
+        until,
+    )
+    with store.ReadSession() as session:
+        told = select(TicketEvent.words).where(TicketEvent.ticket_id == ticket_id)
+        assert "需要两个电机" in session.scalars(told).all()
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
 
 
 def test_an_unfinished_form_is_refused_with_all_that_is_missing(desk: Desk):
