@@ -1,6 +1,6 @@
 """A technician's visit on a tablet: one tap each for the way and the arrival, then report, photos, parts, signature."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -39,6 +39,10 @@ STYLE = """<style>
 """Large enough for gloves and poor light; "undo" goes when its ten seconds are over."""
 
 
+STEPS: dict[str, Callable[..., None]] = {"set_out": actions.set_out, "arrive": actions.arrive}
+SENT_AGAIN_AFTER = ("failed", "signed_out")
+
+
 def name(what: str, visit: VisitCard) -> str:
     """The key of a field of a visit."""
     return f"visits.today.{what}.{visit.id}"
@@ -48,33 +52,44 @@ def steps(visit: VisitCard, now: datetime) -> None:
     """The next tap of a visit that has not arrived."""
     if visit.status not in (VisitStatus.PLANNED, VisitStatus.ON_THE_WAY):
         return
-    with st.container(horizontal=True, gap="small"):
-        if visit.status is VisitStatus.PLANNED:
-            _step(visit, "set_out", actions.set_out, ":material/directions_car:", primary=True)
-        _step(
-            visit,
-            "arrive",
-            actions.arrive,
-            ":material/location_on:",
-            primary=visit.status is VisitStatus.ON_THE_WAY,
+
+    def take(tap: field.Tap) -> bool | None:
+        doors.submit(
+            STEPS[tap.what],
+            key=f"tap-{visit.id}-{tap.key}",
+            visit_id=visit.id,
+            version=tap.version,
+            device_at=tap.device_at,
+            skew=tap.skew,
         )
+        return _carried_out()
+
+    with st.container(horizontal=True, gap="small"):
+        field.taps(name("taps", visit), visit, take)
         if visit.status is VisitStatus.ON_THE_WAY and rules.can_undo(visit.on_the_way_at, now):
             with st.container(key=f"visits_undo_{visit.id}", width="content"):
-                _step(visit, "undo", actions.undo_set_out, ":material/undo:", primary=False)
+                _undo(visit)
 
 
-def _step(visit: VisitCard, what: str, action: object, icon: str, *, primary: bool) -> None:
-    key = doors.form_key(f"visits.today.{what}.{visit.id}.{visit.version}")
+def _undo(visit: VisitCard) -> None:
+    key = doors.form_key(f"visits.today.undo.{visit.id}.{visit.version}")
     st.button(
-        label(f"visits.today.{what}"),
-        key=f"{name(what, visit)}.{key}",
-        icon=icon,
-        type="primary" if primary else "secondary",
+        label("visits.today.undo"),
+        key=f"{name('undo', visit)}.{key}",
+        icon=":material/undo:",
         width="stretch",
         on_click=doors.submit,
-        args=(action,),
+        args=(actions.undo_set_out,),
         kwargs={"key": key, "visit_id": visit.id, "version": visit.version},
     )
+
+
+def _carried_out() -> bool | None:
+    """Whether what the tablet sent was carried out; None: to be sent again, after a failure of ours or a sign-in."""
+    refusal = st.session_state.get(doors.REFUSAL)
+    if refusal is None:
+        return True
+    return None if refusal.key in SENT_AGAIN_AFTER else False
 
 
 def form(visit: VisitCard, parts: Sequence[PartRow], now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Every verb of a visit: the dispatcher plans, moves and cancels it, its technician carries it out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -15,9 +16,11 @@ from lib.shared.work import Work, permit
 from lib.stock import actions as stock
 from lib.tickets import actions as tickets
 from lib.tickets import rules as ticket_rules
+from lib.tickets.promises import stamp_of
 from lib.visits import rules
 
 MOST_PHOTOS = 10
+NO_SKEW = timedelta()
 
 HOLD_VISIT = select(Visit.id).where(Visit.id == bindparam("of_visit")).with_for_update()
 FILES_OF_VISIT = select(VisitFile.id).where(
@@ -116,28 +119,65 @@ def cancel_visit(work: Work, *, visit_id: int, version: int, reason: str) -> Non
 
 
 @permit(Role.TECHNICIAN)
-def set_out(work: Work, *, visit_id: int, version: int) -> None:
-    """The technician is on the way. Refuses `not_your_visit`, and `ticket_ended` when nobody is needed any more."""
+def set_out(
+    work: Work,
+    *,
+    visit_id: int,
+    version: int,
+    device_at: datetime | None = None,
+    skew: timedelta = NO_SKEW,
+) -> None:
+    """The technician is on the way.
+
+    `device_at`: when it was tapped, by the tablet's own clock, which is `skew` ahead of the server's (rule 22); None:
+    now. Refuses `not_your_visit`, `stamp_before_previous`, and `ticket_ended` when nobody is needed any more.
+    """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.ON_THE_WAY)
     ticket_rules.ensure_open(ticket.status)
+    at, stamp = _stamped(work, visit, device_at, skew)
     visit.status = VisitStatus.ON_THE_WAY
-    visit.on_the_way_at = work.now
-    tickets.note_on_the_way(work, ticket, visit.id)
-    work.record("visit.on_the_way", visit)
+    visit.on_the_way_at = at
+    tickets.note_on_the_way(work, ticket, visit.id, at, stamp)
+    work.record("visit.on_the_way", visit, at=at.isoformat(), **stamp)
 
 
 @permit(Role.TECHNICIAN)
-def arrive(work: Work, *, visit_id: int, version: int) -> None:
-    """The technician is with the customer; whoever is on site is the case's technician from now on."""
+def arrive(
+    work: Work,
+    *,
+    visit_id: int,
+    version: int,
+    device_at: datetime | None = None,
+    skew: timedelta = NO_SKEW,
+) -> None:
+    """The technician is with the customer; whoever is on site is the case's technician from now on.
+
+    The instant is found and refused as for `set_out`.
+    """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.ARRIVED)
     ticket_rules.ensure_open(ticket.status)
+    at, stamp = _stamped(work, visit, device_at, skew)
     visit.status = VisitStatus.ARRIVED
-    visit.arrived_at = work.now
+    visit.arrived_at = at
     ticket.technician_id = visit.technician_id
-    tickets.note_arrived(work, ticket, visit.id)
-    work.record("visit.arrived", visit)
+    tickets.note_arrived(work, ticket, visit.id, at, stamp)
+    work.record("visit.arrived", visit, at=at.isoformat(), **stamp)
+
+
+def _stamped(
+    work: Work, visit: Visit, device_at: datetime | None, skew: timedelta
+) -> tuple[datetime, dict[str, Any]]:
+    """The instant that counts for a step, and what is kept of the tablet's clock. Refuses `stamp_before_previous`."""
+    if device_at is None:
+        return work.now, {}
+    stamp = stamp_of(device_at, skew, work.now, visit.on_the_way_at or visit.created_at)
+    return stamp.at, {
+        "device_at": device_at.replace(microsecond=0).isoformat(),
+        "skew_seconds": round(skew.total_seconds()),
+        "clock_off": stamp.flagged,
+    }
 
 
 @permit(Role.TECHNICIAN)
