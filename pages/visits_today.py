@@ -40,7 +40,7 @@ with st.container(key="visits_today"):
             opened = field.card(f"visits.today.card.{visit.id}", visit, elsewhen=elsewhen) or opened
             field_work.steps(visit, now)
             if visit is on_site:
-                field_work.form(visit, doors.read(list_parts))
+                field_work.form(visit, doors.read(list_parts), now)
             elif visit.status is VisitStatus.ARRIVED:
                 st.info(label("visits.today.one_at_a_time"))
             field_work.result(visit)

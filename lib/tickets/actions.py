@@ -573,23 +573,28 @@ def note_visit_cancelled(work: Work, ticket: Ticket, visit_id: int) -> None:
     recompute(work, ticket)
 
 
-def note_on_the_way(work: Work, ticket: Ticket, visit_id: int) -> None:
-    """The technician set out."""
-    add_event(work, ticket, EventKind.ON_THE_WAY, details={"visit_id": visit_id})
+def note_on_the_way(
+    work: Work, ticket: Ticket, visit_id: int, at: datetime, stamp: dict[str, Any]
+) -> None:
+    """The technician set out at `at`; `stamp`: what the tablet's own clock told of it (rule 22)."""
+    add_event(work, ticket, EventKind.ON_THE_WAY, at=at, details={"visit_id": visit_id, **stamp})
     recompute(work, ticket)
 
 
-def note_arrived(work: Work, ticket: Ticket, visit_id: int) -> None:
-    """The technician is with the customer; as a contact by a person it also stops the first response."""
+def note_arrived(
+    work: Work, ticket: Ticket, visit_id: int, at: datetime, stamp: dict[str, Any]
+) -> None:
+    """The technician is with the customer since `at`; as a contact it also stops the first response (rule 22)."""
     _move(
         work,
         ticket,
         TicketStatus.ON_SITE,
         EventKind.ARRIVED,
+        at=at,
         outbound=True,
-        details={"visit_id": visit_id},
+        details={"visit_id": visit_id, **stamp},
     )
-    keep_promises(work, ticket, KEPT_BY_ARRIVAL, work.now)
+    keep_promises(work, ticket, KEPT_BY_ARRIVAL, at)
     recompute(work, ticket)
 
 

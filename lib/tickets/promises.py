@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from db.codes import MissedCause, TimerKind, TimerPhase
 from lib.shared.calendar import WorkingCalendar, epoch, moment
+from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.tickets.targets import Target
 from lib.tickets.timers import TimerState, earliest
@@ -71,13 +72,20 @@ def stamp_of(
 ) -> Stamp:
     """The instant of a step, whatever the delay of its sync (rule 22).
 
-    skew: device clock less server clock, measured at this sync. Refuses `stamp_before_previous`.
+    skew: device clock less server clock, measured at this sync. A stamp that would lie after its receipt shows that
+    the clock was set in between; the receipt counts, and within LARGEST_SKEW it is no more than an error of the
+    measurement. Refuses `stamp_before_previous`.
     """
-    believed = abs(skew) <= LARGEST_SKEW
-    at = (device_at - skew if believed else received_at).replace(microsecond=0)
+    told = device_at - skew
+    believed = abs(skew) <= LARGEST_SKEW and told <= received_at + LARGEST_SKEW
+    at = (min(told, received_at) if believed else received_at).replace(microsecond=0)
     if previous_at is not None and at < previous_at:
-        raise Refusal("stamp_before_previous", at=at.isoformat(), previous=previous_at.isoformat())
+        raise Refusal("stamp_before_previous", at=_seconds(at), previous=_seconds(previous_at))
     return Stamp(at, not believed)
+
+
+def _seconds(at: datetime) -> str:
+    return f"{at.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
 
 
 def is_withdrawal(

@@ -213,6 +213,8 @@ def _details(event: EventRow) -> list[str]:
         return [event.person, when(datetime.fromisoformat(told["starts_at"]))]
     if event.kind is EventKind.ASSIGNED:
         return [event.person]
+    if event.kind in (EventKind.ON_THE_WAY, EventKind.ARRIVED) and told.get("clock_off"):
+        return [label("ticket.clock_off")]
     if event.kind is EventKind.NOTE and told.get("wish"):
         return [label("offer.wish_for", name=event.person)]
     if event.kind in (EventKind.WAITING_STARTED, EventKind.WAITING_ENDED) and event.waiting_for:

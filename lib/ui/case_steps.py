@@ -296,10 +296,14 @@ def _when_fields(form: str, now: datetime, words: str) -> None:
             moment_fields(_key(form, "earlier"), now, "entry.received_day", "entry.received_time")
 
 
-def moment_fields(key: str, start: datetime, day: str, clock_time: str) -> None:
+def moment_fields(
+    key: str, start: datetime, day: str, clock_time: str, *, day_width: int = 140
+) -> None:
     """A day and a time in Shanghai, beginning with `start`; read again by `moment_of`."""
     local = start.astimezone(SHANGHAI)
-    st.date_input(label(day), value=local.date(), format="YYYY-MM-DD", key=f"{key}.day", width=140)
+    st.date_input(
+        label(day), value=local.date(), format="YYYY-MM-DD", key=f"{key}.day", width=day_width
+    )
     st.time_input(
         label(clock_time),
         value=local.time().replace(second=0, microsecond=0),

@@ -1,15 +1,17 @@
 """A technician's visit on a tablet: one tap each for the way and the arrival, then report, photos, parts, signature."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import streamlit as st
 
 from db.codes import VisitOutcome, VisitStatus
+from lib.shared import clock
 from lib.shared.errors import Refusal
 from lib.stock.queries import PartRow
 from lib.stock.rules import MOST_AT_ONCE
 from lib.ui import doors
+from lib.ui.case_steps import moment_fields, moment_of
 from lib.ui.components import field
 from lib.ui.components.parts import part_name
 from lib.ui.components.picture import picture
@@ -22,6 +24,9 @@ STYLE = """<style>
 .st-key-visits_today button, .st-key-visits_end button { min-height: 56px; }
 .st-key-visits_today button p, .st-key-visits_end button p { font-size: 17px; font-weight: 600; }
 .st-key-visits_today input { min-height: 48px; font-size: 17px; }
+.st-key-visits_today :is([data-testid="stDateInput"], [data-testid="stTimeInput"]) * { font-size: 17px; }
+.st-key-visits_today :is([data-testid="stDateInput"], [data-testid="stTimeInput"]) > div,
+.st-key-visits_today :is([data-testid="stDateInputField"], [data-testid="stTimeInputTimeDisplay"]) { height: 48px; }
 .st-key-visits_today textarea { font-size: 17px; line-height: 1.5; }
 .st-key-visits_today [data-testid="stNumberInputContainer"] button { min-width: 48px; }
 .st-key-visits_today .desk-picture { border-radius: 6px; border: 1px solid #8A94A6; }
@@ -34,6 +39,10 @@ STYLE = """<style>
 """Large enough for gloves and poor light; "undo" goes when its ten seconds are over."""
 
 
+STEPS: dict[str, Callable[..., None]] = {"set_out": actions.set_out, "arrive": actions.arrive}
+SENT_AGAIN_AFTER = ("failed", "signed_out")
+
+
 def name(what: str, visit: VisitCard) -> str:
     """The key of a field of a visit."""
     return f"visits.today.{what}.{visit.id}"
@@ -43,47 +52,58 @@ def steps(visit: VisitCard, now: datetime) -> None:
     """The next tap of a visit that has not arrived."""
     if visit.status not in (VisitStatus.PLANNED, VisitStatus.ON_THE_WAY):
         return
-    with st.container(horizontal=True, gap="small"):
-        if visit.status is VisitStatus.PLANNED:
-            _step(visit, "set_out", actions.set_out, ":material/directions_car:", primary=True)
-        _step(
-            visit,
-            "arrive",
-            actions.arrive,
-            ":material/location_on:",
-            primary=visit.status is VisitStatus.ON_THE_WAY,
+
+    def take(tap: field.Tap) -> bool | None:
+        doors.submit(
+            STEPS[tap.what],
+            key=f"tap-{visit.id}-{tap.key}",
+            visit_id=visit.id,
+            version=tap.version,
+            device_at=tap.device_at,
+            skew=tap.skew,
         )
+        return _carried_out()
+
+    with st.container(horizontal=True, gap="small"):
+        field.taps(name("taps", visit), visit, take)
         if visit.status is VisitStatus.ON_THE_WAY and rules.can_undo(visit.on_the_way_at, now):
             with st.container(key=f"visits_undo_{visit.id}", width="content"):
-                _step(visit, "undo", actions.undo_set_out, ":material/undo:", primary=False)
+                _undo(visit)
 
 
-def _step(visit: VisitCard, what: str, action: object, icon: str, *, primary: bool) -> None:
-    key = doors.form_key(f"visits.today.{what}.{visit.id}.{visit.version}")
+def _undo(visit: VisitCard) -> None:
+    key = doors.form_key(f"visits.today.undo.{visit.id}.{visit.version}")
     st.button(
-        label(f"visits.today.{what}"),
-        key=f"{name(what, visit)}.{key}",
-        icon=icon,
-        type="primary" if primary else "secondary",
+        label("visits.today.undo"),
+        key=f"{name('undo', visit)}.{key}",
+        icon=":material/undo:",
         width="stretch",
         on_click=doors.submit,
-        args=(action,),
+        args=(actions.undo_set_out,),
         kwargs={"key": key, "visit_id": visit.id, "version": visit.version},
     )
 
 
-def form(visit: VisitCard, parts: Sequence[PartRow]) -> None:
+def _carried_out() -> bool | None:
+    """Whether what the tablet sent was carried out; None: to be sent again, after a failure of ours or a sign-in."""
+    refusal = st.session_state.get(doors.REFUSAL)
+    if refusal is None:
+        return True
+    return None if refusal.key in SENT_AGAIN_AFTER else False
+
+
+def form(visit: VisitCard, parts: Sequence[PartRow], now: datetime) -> None:
     """All that a visit on site needs before it ends; each part of it is stored as soon as it is given."""
-    _outcome(visit)
+    _outcome(visit, now)
     _report(visit)
     _photos(visit)
     _parts(visit, parts)
     _signature(visit)
 
 
-def _outcome(visit: VisitCard) -> None:
+def _outcome(visit: VisitCard, now: datetime) -> None:
     st.subheader(label("visits.today.outcome"), anchor=f"outcome-{visit.id}")
-    st.segmented_control(
+    outcome = st.segmented_control(
         label("visits.today.outcome"),
         list(VisitOutcome),
         key=name("outcome", visit),
@@ -91,6 +111,26 @@ def _outcome(visit: VisitCard) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
+    usual = None if outcome is None else rules.usual_wait(outcome, now)
+    if outcome is not None and usual is not None:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            moment_fields(
+                _until(visit, outcome),
+                usual,
+                "step.start_waiting.until_day",
+                "step.start_waiting.until_time",
+                day_width=190,
+            )
+
+
+def _until(visit: VisitCard, outcome: VisitOutcome) -> str:
+    """The key of the end of a wait; each outcome has fields of its own, so that its usual length stands there."""
+    return f"{name('until', visit)}.{outcome}"
+
+
+def _waiting_until(visit: VisitCard) -> datetime | None:
+    outcome = st.session_state.get(name("outcome", visit))
+    return None if outcome is None else moment_of(_until(visit, outcome))
 
 
 def _report(visit: VisitCard) -> None:
@@ -281,16 +321,23 @@ def end(visit: VisitCard) -> None:
 
 
 def _anchor(missing: str) -> str:
-    return "signature" if missing == "signed_by" else missing
+    return {"signed_by": "signature", "until": "outcome"}.get(missing, missing)
 
 
 def _missing(visit: VisitCard) -> list[str]:
-    return rules.missing_for(
-        st.session_state.get(name("outcome", visit)),
+    outcome = st.session_state.get(name("outcome", visit))
+    missing = rules.missing_for(
+        outcome,
         st.session_state.get(name("report", visit), ""),
         st.session_state.get(name("signed_by", visit), ""),
         has_signature=visit.signature_id is not None,
     )
+    try:
+        if outcome is not None:
+            rules.wait_after(outcome, _waiting_until(visit), clock.now())
+    except Refusal:
+        missing.append("until")
+    return missing
 
 
 def _finish(visit: VisitCard, key: str) -> None:
@@ -305,6 +352,7 @@ def _finish(visit: VisitCard, key: str) -> None:
         report=st.session_state[name("report", visit)],
         outcome=st.session_state[name("outcome", visit)],
         signed_by=st.session_state.get(name("signed_by", visit), ""),
+        waiting_until=_waiting_until(visit),
     )
     if not doors.refusal_waits():
         doors.say("visits.today.finished", number=visit.number)

@@ -1,6 +1,7 @@
 """Every verb of a visit: the dispatcher plans, moves and cancels it, its technician carries it out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -15,9 +16,11 @@ from lib.shared.work import Work, permit
 from lib.stock import actions as stock
 from lib.tickets import actions as tickets
 from lib.tickets import rules as ticket_rules
+from lib.tickets.promises import stamp_of
 from lib.visits import rules
 
 MOST_PHOTOS = 10
+NO_SKEW = timedelta()
 
 HOLD_VISIT = select(Visit.id).where(Visit.id == bindparam("of_visit")).with_for_update()
 FILES_OF_VISIT = select(VisitFile.id).where(
@@ -116,28 +119,65 @@ def cancel_visit(work: Work, *, visit_id: int, version: int, reason: str) -> Non
 
 
 @permit(Role.TECHNICIAN)
-def set_out(work: Work, *, visit_id: int, version: int) -> None:
-    """The technician is on the way. Refuses `not_your_visit`, and `ticket_ended` when nobody is needed any more."""
+def set_out(
+    work: Work,
+    *,
+    visit_id: int,
+    version: int,
+    device_at: datetime | None = None,
+    skew: timedelta = NO_SKEW,
+) -> None:
+    """The technician is on the way.
+
+    `device_at`: when it was tapped, by the tablet's own clock, which is `skew` ahead of the server's (rule 22); None:
+    now. Refuses `not_your_visit`, `stamp_before_previous`, and `ticket_ended` when nobody is needed any more.
+    """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.ON_THE_WAY)
     ticket_rules.ensure_open(ticket.status)
+    at, stamp = _stamped(work, visit, device_at, skew)
     visit.status = VisitStatus.ON_THE_WAY
-    visit.on_the_way_at = work.now
-    tickets.note_on_the_way(work, ticket, visit.id)
-    work.record("visit.on_the_way", visit)
+    visit.on_the_way_at = at
+    tickets.note_on_the_way(work, ticket, visit.id, at, stamp)
+    work.record("visit.on_the_way", visit, at=at.isoformat(), **stamp)
 
 
 @permit(Role.TECHNICIAN)
-def arrive(work: Work, *, visit_id: int, version: int) -> None:
-    """The technician is with the customer; whoever is on site is the case's technician from now on."""
+def arrive(
+    work: Work,
+    *,
+    visit_id: int,
+    version: int,
+    device_at: datetime | None = None,
+    skew: timedelta = NO_SKEW,
+) -> None:
+    """The technician is with the customer; whoever is on site is the case's technician from now on.
+
+    The instant is found and refused as for `set_out`.
+    """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.ARRIVED)
     ticket_rules.ensure_open(ticket.status)
+    at, stamp = _stamped(work, visit, device_at, skew)
     visit.status = VisitStatus.ARRIVED
-    visit.arrived_at = work.now
+    visit.arrived_at = at
     ticket.technician_id = visit.technician_id
-    tickets.note_arrived(work, ticket, visit.id)
-    work.record("visit.arrived", visit)
+    tickets.note_arrived(work, ticket, visit.id, at, stamp)
+    work.record("visit.arrived", visit, at=at.isoformat(), **stamp)
+
+
+def _stamped(
+    work: Work, visit: Visit, device_at: datetime | None, skew: timedelta
+) -> tuple[datetime, dict[str, Any]]:
+    """The instant that counts for a step, and what is kept of the tablet's clock. Refuses `stamp_before_previous`."""
+    if device_at is None:
+        return work.now, {}
+    stamp = stamp_of(device_at, skew, work.now, visit.on_the_way_at or visit.created_at)
+    return stamp.at, {
+        "device_at": device_at.replace(microsecond=0).isoformat(),
+        "skew_seconds": round(skew.total_seconds()),
+        "clock_off": stamp.flagged,
+    }
 
 
 @permit(Role.TECHNICIAN)
@@ -274,7 +314,7 @@ def finish_visit(
     """End a visit: the case is completed, or waits for what the outcome names, until `waiting_until` is expected.
 
     None: as long as such a wait usually lasts. `signature` is needed only where `sign_visit` has not stored one.
-    Refuses `visit_incomplete` with what is missing, and `visit_move_not_allowed` before arrival.
+    Refuses `visit_incomplete` with what is missing, `waiting_until_past`, and `visit_move_not_allowed` before arrival.
     """
     visit, ticket = _own_visit(work, visit_id, version)
     rules.ensure_can_move(visit.status, VisitStatus.DONE)
@@ -284,13 +324,14 @@ def finish_visit(
     missing = rules.missing_for(outcome, report, signed_by, has_signature=is_signed)
     if missing or outcome is None:
         raise Refusal("visit_incomplete", missing=",".join(missing))
+    until_at = rules.wait_after(outcome, waiting_until, work.now)
     told = ticket_rules.ensure_words(report, limit=rules.REPORT_LENGTH)
     visit.status = VisitStatus.DONE
     visit.done_at = work.now
     visit.outcome = outcome
     visit.report = told
     visit.signed_by = ticket_rules.ensure_readable(signed_by.strip(), limit=rules.SIGNER_LENGTH)
-    _carry_on(work, ticket, outcome, told, waiting_until)
+    _carry_on(work, ticket, outcome, told, until_at)
     work.record("visit.done", visit, outcome=outcome)
 
 
@@ -299,7 +340,7 @@ def _carry_on(
     ticket: Ticket,
     outcome: VisitOutcome,
     report: str,
-    waiting_until: datetime | None,
+    until_at: datetime | None,
 ) -> None:
     """What the visit means for its case. A case that was ended meanwhile keeps the report as a note."""
     if ticket.status in (TicketStatus.COMPLETED, *ticket_rules.ENDED_STATUSES):
@@ -312,16 +353,15 @@ def _carry_on(
         return
     waiting_for = rules.WAITING_AFTER[outcome]
     if ticket.waiting_for is waiting_for:
-        tickets.add_event(work, ticket, EventKind.NOTE, words=report)
-        work.touch_ticket(ticket.id)
-        return
+        # A colleague let it wait meanwhile; whoever was there knows better until when.
+        tickets.end_waiting(work, ticket_id=ticket.id, version=ticket.version)
     tickets.start_waiting(
         work,
         ticket_id=ticket.id,
         version=None,
         waiting_for=waiting_for,
         words=report,
-        until_at=waiting_until or work.now + ticket_rules.USUAL_WAIT[waiting_for],
+        until_at=until_at,
     )
 
 

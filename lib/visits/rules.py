@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from db.codes import VisitOutcome, VisitStatus, WaitingFor
 from lib.customers.rules import AFTER_VISIT
 from lib.shared.errors import Refusal
+from lib.tickets.rules import USUAL_WAIT, ensure_until
 
 V = VisitStatus
 
@@ -95,6 +96,21 @@ def missing_for(
         if not has_signature:
             missing.append("signature")
     return missing
+
+
+def usual_wait(outcome: VisitOutcome, now: datetime) -> datetime | None:
+    """Until when such a wait usually lasts; None for an outcome after which nobody waits."""
+    waiting_for = WAITING_AFTER.get(outcome)
+    return None if waiting_for is None else now + USUAL_WAIT[waiting_for]
+
+
+def wait_after(outcome: VisitOutcome, until_at: datetime | None, now: datetime) -> datetime | None:
+    """Until when the case is expected to wait: as told, else as usual; None when nobody waits (rule 10).
+
+    Refuses `waiting_until_past`.
+    """
+    usual = usual_wait(outcome, now)
+    return None if usual is None else ensure_until(until_at or usual, now)
 
 
 def planned_minutes(spans: Collection[tuple[datetime, datetime]]) -> int:

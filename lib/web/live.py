@@ -74,6 +74,11 @@ def _whole_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
+async def tell_time(_request: Request) -> Response:
+    """The server's clock in milliseconds, for a tablet that measures its own against it (rule 22)."""
+    return PlainTextResponse(str(_server_milliseconds()), headers={"cache-control": "no-store"})
+
+
 def _server_milliseconds() -> int:
     return int(clock.precise_now().timestamp() * 1000)
 
@@ -102,7 +107,10 @@ async def _messages(stream: Stream, woken: asyncio.Event) -> AsyncIterator[str]:
         board.close(stream)
 
 
-routes = [Route("/desk/live", stream_changes, methods=["GET"])]
+routes = [
+    Route("/desk/live", stream_changes, methods=["GET"]),
+    Route("/desk/clock", tell_time, methods=["GET"]),
+]
 
 
 class Bell(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import func, select
 
 from db import session as store
-from db.codes import Language, MovementKind, VisitFileKind, VisitOutcome, VisitStatus
+from db.codes import EventKind, Language, MovementKind, VisitFileKind, VisitOutcome, VisitStatus
 from db.models.people import Person
 from db.models.stock import StockMovement
 from db.models.tickets import ReturnCall, TicketEvent
@@ -131,6 +131,9 @@ def test_every_target_on_the_tablet_is_large_and_every_word_readable(
     desk.plan(desk.a_case(), hours=4)
     page = windows.open("technician", "/visits_today", size=size, touch=True)
     page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
+    page.get_by_text(words(f"visit_outcome.{VisitOutcome.WAITING_PARTS}"), exact=True).click()
+    page.get_by_text(words("step.start_waiting.until_day")).wait_for()
+    settle(page)
     assert page.evaluate(SMALL_TARGETS, 48) == []
     assert page.evaluate(SMALL_TEXT, 16) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -229,6 +232,66 @@ def test_impatient_taps_use_one_part_and_end_the_visit_once(windows: Windows, de
         TicketEvent.kind.in_(("on_the_way", "arrived", "completed")),
     )
     assert count(steps.subquery()) == 3
+
+
+def test_rule_22_taps_without_a_network_are_sent_later_with_the_time_at_which_they_were_made(
+    windows: Windows, desk: Desk
+):
+    visit_id = desk.plan(desk.a_case())
+    page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
+    page.get_by_role("button", name=words("visits.today.set_out")).wait_for()
+    ahead = timedelta(minutes=2)
+
+    def set_tablet_clock() -> datetime:
+        """Two minutes ahead of the server's; answers the server's."""
+        milliseconds = page.evaluate("fetch('/desk/clock').then((answer) => answer.text())")
+        at = datetime.fromtimestamp(int(milliseconds) / 1000, clock.SHANGHAI)
+        page.clock.set_fixed_time(at + ahead)
+        return at
+
+    on_the_way_at = set_tablet_clock()
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.get_by_role("button", name=words("visits.today.set_out")).click()
+    page.clock.set_fixed_time(on_the_way_at + ahead + timedelta(seconds=3))
+    page.get_by_role("button", name=words("visits.today.arrive")).click()
+    page.clock.set_fixed_time(on_the_way_at + ahead + timedelta(seconds=6))
+    told = words("visits.taps.kept", step=words("visits.today.arrive"), at="")
+    page.get_by_text(re.compile(told.split("“")[-1])).wait_for()
+    page.wait_for_timeout(5_000)
+    assert desk.visit(visit_id).status is VisitStatus.PLANNED
+    page.context.set_offline(False)
+    set_tablet_clock()
+    page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
+    visit = desk.visit(visit_id)
+    assert visit.on_the_way_at is not None
+    assert visit.arrived_at is not None
+    assert abs(visit.on_the_way_at - on_the_way_at) <= timedelta(seconds=1)
+    assert visit.arrived_at - visit.on_the_way_at in (timedelta(seconds=each) for each in (2, 3, 4))
+    with store.ReadSession() as session:
+        arrived = session.scalars(
+            select(TicketEvent).where(
+                TicketEvent.ticket_id == visit.ticket_id, TicketEvent.kind == EventKind.ARRIVED
+            )
+        ).one()
+    assert (arrived.at, arrived.details["clock_off"]) == (visit.arrived_at, False)
+    assert arrived.recorded_at - arrived.at >= timedelta(seconds=1)
+
+
+def test_rule_22_a_tap_that_waits_outlives_a_reload_of_the_page(windows: Windows, desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
+    windows.allow("ERR_FAILED")
+    page.route("**/desk/clock", lambda route: route.abort())
+    page.get_by_role("button", name=words("visits.today.set_out")).click()
+    page.reload()
+    settle(page)
+    expect(page.get_by_role("button", name=words("visits.today.set_out"))).to_be_disabled()
+    assert desk.visit(visit_id).status is VisitStatus.PLANNED
+    page.unroute("**/desk/clock")
+    page.get_by_text(words("visit_status.on_the_way")).wait_for()
+    assert desk.visit(visit_id).status is VisitStatus.ON_THE_WAY
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('taps'))")
 
 
 def test_impatient_taps_receive_once(windows: Windows, desk: Desk):

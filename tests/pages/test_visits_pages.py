@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from db.models.visits import Visit
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import words
+from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor, look, perform, system
+from lib.ui.components.field import tap_of
 from lib.visits import actions
 from tests.cast import Cast
 from tests.visits.house_calls import ADDRESS, PHONE, Desk, a_signature
@@ -142,9 +144,17 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
     [card] = drawn(at, "coverage")
     assert (card["phone"], card["tel"], card["state"]) == (PHONE, PHONE, "planned")
     assert ADDRESS in card["address"]
-    widget(at.button, "visits.today.set_out").click().run()
-    widget(at.button, "visits.today.arrive").click().run()
-    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+    [taps] = drawn(at, "clock")
+    assert (taps["state"], taps["version"]) == ("planned", 1)
+    desk.step(actions.set_out, visit_id)
+    at.run()
+    [taps] = drawn(at, "clock")
+    assert (taps["state"], taps["version"]) == ("on_the_way", desk.visit(visit_id).version)
+    widget(at.button, "visits.today.undo").click().run()
+    assert desk.visit(visit_id).status is VisitStatus.PLANNED
+    desk.step(actions.arrive, visit_id)
+    at.run()
+    assert drawn(at, "clock") == []
     widget(at.button, "visits.today.finish").click().run()
     assert text("visits.missing.report") in at.warning[0].value
     assert text("visits.missing.outcome") in at.warning[0].value
@@ -160,6 +170,86 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
     visit = desk.visit(visit_id)
     assert (visit.status, visit.outcome) == (VisitStatus.DONE, VisitOutcome.FIXED)
     assert desk.ticket(visit.ticket_id).status is TicketStatus.COMPLETED
+
+
+TAP = {"key": "0123456789", "what": "arrive", "version": 3, "at": 1_795_000_000_500, "skew": -2500}
+
+
+def test_a_tap_is_read_as_the_tablet_tells_it():
+    tap = tap_of(TAP)
+    assert tap is not None
+    assert (tap.what, tap.version, tap.skew) == ("arrive", 3, timedelta(seconds=-2.5))
+    assert tap.device_at == datetime.fromtimestamp(1_795_000_000.5, SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": "x"},
+        {"key": None},
+        {"what": "finish"},
+        {"what": ["arrive"]},
+        {"version": "3"},
+        {"at": 0},
+        {"at": 10**30},
+        {"at": 1.5},
+        {"skew": None},
+        {"skew": True},
+        {"skew": -(10**30)},
+    ],
+)
+def test_a_tap_that_makes_no_sense_is_none(wrong: dict[str, Any]):
+    assert tap_of(TAP | wrong) is None
+    assert tap_of("arrive") is None
+
+
+def test_a_step_by_a_tablet_whose_clock_is_wrong_says_so_on_the_case(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    desk.step(actions.set_out, visit_id, device_at=desk.now, skew=timedelta(hours=8))
+    case = page(
+        desk, desk.cast.dispatcher, "tickets_detail", ticket=str(desk.visit(visit_id).ticket_id)
+    )
+    assert any(text("ticket.clock_off") in each.proto.body for each in case.get("html"))
+
+
+def test_a_wait_stands_there_with_its_usual_end_and_an_end_in_the_past_loses_nothing(desk: Desk):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        widget(at.text_area, "visits.today.report").set_value("等电机").run()
+        widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.FIXED).run()
+        assert not at.date_input
+        widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.WAITING_PARTS).run()
+        usual = desk.now.astimezone(SHANGHAI) + timedelta(days=3)
+        assert widget(at.date_input, "visits.today.until").value == usual.date()
+        assert widget(at.time_input, "visits.today.until").value == usual.time()
+        widget(at.date_input, "visits.today.until").set_value(usual.date() - timedelta(days=9))
+        widget(at.time_input, "visits.today.until").set_value(time(16, 30)).run()
+        widget(at.button, "visits.today.finish").click().run()
+        assert text("visits.missing.until") in at.warning[0].value
+        assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+        assert widget(at.text_area, "visits.today.report").value == "等电机"
+        assert widget(at.button_group, "visits.today.outcome").value is VisitOutcome.WAITING_PARTS
+        assert widget(at.time_input, "visits.today.until").value == time(16, 30)
+        widget(at.date_input, "visits.today.until").set_value(date(2026, 12, 9)).run()
+        assert not at.warning
+        widget(at.button, "visits.today.finish").click().run()
+        assert not at.error
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    assert ticket.waiting_until == datetime(2026, 12, 9, 16, 30, tzinfo=SHANGHAI)
+
+
+def test_a_wait_whose_usual_end_nobody_touched_ends_as_usual(desk: Desk):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        widget(at.text_area, "visits.today.report").set_value("等客户").run()
+        waiting = VisitOutcome.WAITING_CUSTOMER
+        widget(at.button_group, "visits.today.outcome").set_value(waiting).run()
+        widget(at.button, "visits.today.finish").click().run()
+        assert not at.error
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    assert ticket.waiting_until == (desk.now + timedelta(days=1)).replace(second=0, microsecond=0)
 
 
 def test_what_was_typed_survives_a_refused_part_and_a_reload(desk: Desk):

@@ -25,7 +25,9 @@ class PolicyDesk:
     def do(self, action, at=None, actor=None, **arguments):
         return perform(action, actor=actor or self.cast.supervisor, now=at or self.now, **arguments)
 
-    def open(self, at=None, priority=Priority.P3) -> int:
+    def open(
+        self, at=None, priority=Priority.P3, *, channel=Channel.PHONE, received_at=None
+    ) -> int:
         at = at or self.now
         if self.customer is None:
             self.customer = self.do(add_customer, actor=self.cast.sales, name="荷花酒店")
@@ -37,8 +39,8 @@ class PolicyDesk:
             contact_id=None,
             site_id=None,
             item_id=None,
-            channel=Channel.PHONE,
-            received_at=at,
+            channel=channel,
+            received_at=received_at or at,
             fault=FaultCode.NOISE,
             words="",
             priority=priority,
@@ -55,6 +57,12 @@ class PolicyDesk:
             return session.scalars(
                 select(Timer).where(Timer.ticket_id == ticket_id, Timer.kind == kind)
             ).one()
+
+    def timers(self, ticket_id: int, kind: TimerKind) -> list[Timer]:
+        """The timers of a kind in the order of their cycles."""
+        with store.ReadSession() as session:
+            mine = select(Timer).where(Timer.ticket_id == ticket_id, Timer.kind == kind)
+            return list(session.scalars(mine.order_by(Timer.cycle)))
 
     def version(self, ticket_id: int) -> int:
         with store.ReadSession() as session:

@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from db import session as store
 from db.codes import (
+    Channel,
+    CustomerLevel,
     EventKind,
     MissedCause,
     Priority,
@@ -15,13 +17,15 @@ from db.codes import (
     TimerPhase,
     WaitingFor,
 )
+from db.models.customers import Customer
 from db.models.tickets import TicketEvent
 from lib.shared.calendars import calendar_named, edit_calendar
 from lib.shared.errors import Refusal
 from lib.shared.work import look, system
 from lib.tickets import actions, policies
 from lib.tickets.checks import check_timers
-from lib.tickets.explain import Why, explain_timer
+from lib.tickets.explain import Why, explain_timer, find_timer_marks
+from lib.tickets.levels import set_customer_level
 
 WORKING = TargetUnit.WORKING_MINUTES
 
@@ -120,6 +124,98 @@ def test_an_edited_calendar_moves_an_open_case_only_when_it_is_applied(policy_de
     assert policy_desk.timer(case).calendar_version == 2
     assert policy_desk.timer(case).due_at > before.due_at
     assert policy_desk.timer(policy_desk.open(at=later)).calendar_version == 2
+    assert policy_desk.well()
+
+
+def test_rule_16_a_transfer_ends_a_hop_and_starts_the_next_and_leaves_the_customers_timers_alone(
+    policy_desk, now, cast
+):
+    policy_desk.policy(30, kind=TimerKind.HOP)
+    case = policy_desk.open(channel=Channel.EMAIL)
+
+    def told_to_the_customer():
+        kinds = (TimerKind.FIRST_RESPONSE, TimerKind.RESOLUTION)
+        [first], [resolution] = (policy_desk.timers(case, kind) for kind in kinds)
+        return [
+            (each.cycle, each.policy_id, each.started_at, each.phase, each.due_at, each.plan)
+            for each in (first, resolution)
+        ]
+
+    def assign(technician, at):
+        policy_desk.do(
+            actions.assign_technician,
+            at=at,
+            actor=cast.dispatcher,
+            ticket_id=case,
+            version=policy_desk.version(case),
+            technician_id=technician.person_id,
+        )
+
+    before = told_to_the_customer()
+    assert policy_desk.timers(case, TimerKind.HOP) == []
+    given, passed_on = now + timedelta(minutes=5), now + timedelta(minutes=50)
+    assign(cast.technician, given)
+    assign(cast.second_technician, passed_on)
+    assert told_to_the_customer() == before
+    done = passed_on + timedelta(minutes=20)
+    hops = policy_desk.timers(case, TimerKind.HOP)
+    assert [(hop.cycle, hop.started_at, hop.stopped_at, hop.missed_cause) for hop in hops] == [
+        (1, given, passed_on, MissedCause.TIME),
+        (2, passed_on, None, None),
+    ]
+    policy_desk.do(
+        actions.complete_ticket,
+        at=done,
+        ticket_id=case,
+        version=policy_desk.version(case),
+        words="fixed",
+    )
+    assert [hop.stopped_at for hop in policy_desk.timers(case, TimerKind.HOP)] == [passed_on, done]
+    assert policy_desk.well(at=done)
+
+
+def test_rule_29_the_most_specific_policy_wins_when_a_case_is_opened(policy_desk, now):
+    priority = policy_desk.policy(20, priority=Priority.P1)
+    channel = policy_desk.policy(30, channel=Channel.EMAIL)
+    level = policy_desk.policy(40, level=CustomerLevel.KEY)
+    policy_desk.policy(50, contract_id=9)
+
+    def matched(**told) -> tuple[int, timedelta]:
+        timer = policy_desk.timer(policy_desk.open(at=now, **told))
+        return timer.policy_id, timer.due_at - now
+
+    email, urgent = {"channel": Channel.EMAIL}, {"priority": Priority.P1}
+    default, long = matched()
+    assert default not in (priority, channel, level)
+    assert long > timedelta(hours=2)
+    assert matched(**urgent) == (priority, timedelta(minutes=20))
+    assert matched(**email) == (channel, timedelta(minutes=30))
+    assert matched(**urgent, **email) == (channel, timedelta(minutes=30))
+    with store.ReadSession() as session:
+        version = session.get(Customer, policy_desk.customer).version
+    told = {"customer_id": policy_desk.customer, "version": version, "level": CustomerLevel.KEY}
+    policy_desk.do(set_customer_level, **told)
+    assert matched(**urgent, **email) == (level, timedelta(minutes=40))
+    assert policy_desk.well()
+
+
+def test_rule_29_the_policy_is_that_of_the_receipt_and_not_of_the_entry(policy_desk, now):
+    later = now + timedelta(minutes=10)
+    number = policy_desk.policy(60, at=later - timedelta(seconds=1))
+    typed_late = policy_desk.open(at=later, received_at=later - timedelta(seconds=1))
+    assert policy_desk.timer(typed_late).policy_id != number
+    assert policy_desk.timer(policy_desk.open(at=later)).policy_id == number
+    assert policy_desk.well(at=later)
+
+
+def test_rule_29_no_match_is_no_timer_and_told_as_no_target(policy_desk, now, cast):
+    policy_desk.policy(30, kind=TimerKind.RESTORATION, priority=Priority.P1)
+    unmatched, matched = policy_desk.open(), policy_desk.open(priority=Priority.P1)
+    for case, timers, is_without in ((unmatched, 0, True), (matched, 1, False)):
+        assert len(policy_desk.timers(case, TimerKind.RESTORATION)) == timers
+        marks = look(find_timer_marks, actor=cast.hotline, now=now, ticket_id=case)
+        assert (TimerKind.RESTORATION in marks.no_target) is is_without
+        assert TimerKind.RESOLUTION not in marks.no_target
     assert policy_desk.well()
 
 

@@ -722,6 +722,15 @@ def test_rule_22_a_stamp_made_offline_is_corrected_by_the_clocks_skew(minutes, u
     assert (stamp.at, stamp.flagged) == (at(used), flagged)
 
 
+@pytest.mark.parametrize(("minutes", "flagged"), [(5, False), (5.1, True), (60, True)])
+def test_rule_22_a_stamp_after_its_receipt_counts_as_received_and_far_after_it_is_not_believed(
+    minutes, flagged
+):
+    received = at("09-22 10:00")
+    stamp = stamp_of(received + timedelta(minutes=minutes), timedelta(), received, None)
+    assert (stamp.at, stamp.flagged) == (received, flagged)
+
+
 def test_rule_22_a_stamp_before_the_previous_step_is_refused():
     with pytest.raises(Refusal, match="stamp_before_previous"):
         stamp_of(at("09-22 10:00"), timedelta(), at("09-22 12:00"), at("09-22 10:01"))

@@ -77,7 +77,7 @@ class Desk:
             "words": "电机不转",
             "priority": Priority.P2,
         }
-        return self.do(tickets.open_ticket, by=self.cast.hotline, **self.caller, **told, **changes)
+        return self.do(tickets.open_ticket, by=self.cast.hotline, **self.caller, **(told | changes))
 
     def ticket(self, ticket_id: int) -> Ticket:
         with store.ReadSession() as session:

@@ -11,21 +11,24 @@ from sqlalchemy.exc import IntegrityError
 from db import session as store
 from db.codes import (
     CancelReason,
+    Channel,
     EventKind,
     TicketStatus,
+    TimerKind,
     VisitFileKind,
     VisitOutcome,
     VisitStatus,
     WaitingFor,
 )
-from db.models.people import Person
+from db.models.people import AuditRow, Person
 from db.models.stock import Part
-from db.models.tickets import ReturnCall, TicketEvent
+from db.models.tickets import ReturnCall, TicketEvent, Timer
 from db.models.visits import Visit, VisitFile
 from lib.shared.errors import Refusal
 from lib.shared.work import look, perform, system
 from lib.stock.queries import find_ledger_faults
 from lib.tickets import actions as tickets
+from lib.tickets.checks import check_timers
 from lib.visits import actions
 from tests.visits.house_calls import Desk, a_photo, a_signature
 
@@ -188,6 +191,94 @@ def test_on_the_way_and_arrived_stand_on_the_case(desk: Desk):
     assert kinds(visit.ticket_id)[-2:] == [EventKind.ON_THE_WAY, EventKind.ARRIVED]
 
 
+def told_of(ticket_id: int, kind: EventKind) -> TicketEvent:
+    with store.ReadSession() as session:
+        return session.scalars(
+            select(TicketEvent).where(TicketEvent.ticket_id == ticket_id, TicketEvent.kind == kind)
+        ).one()
+
+
+def test_rule_22_taps_made_offline_count_when_they_were_made_by_the_servers_clock(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    ticket_id = desk.visit(visit_id).ticket_id
+    began = desk.now
+    desk.pass_time(hours=2)
+    skew = timedelta(minutes=3)
+    desk.step(actions.set_out, visit_id, device_at=began + timedelta(minutes=10) + skew, skew=skew)
+    desk.step(actions.arrive, visit_id, device_at=began + timedelta(minutes=50) + skew, skew=skew)
+    visit = desk.visit(visit_id)
+    assert visit.on_the_way_at == began + timedelta(minutes=10)
+    assert visit.arrived_at == began + timedelta(minutes=50)
+    event = told_of(ticket_id, EventKind.ARRIVED)
+    assert (event.at, event.recorded_at) == (visit.arrived_at, desk.now)
+    told = {
+        "device_at": (began + timedelta(minutes=53)).isoformat(),
+        "skew_seconds": 180,
+        "clock_off": False,
+    }
+    assert event.details == {"visit_id": visit_id, **told}
+    with store.ReadSession() as session:
+        audited = session.scalars(select(AuditRow).where(AuditRow.action == "visit.arrived")).one()
+    assert audited.details == {"at": visit.arrived_at.isoformat(), **told}
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
+
+
+@pytest.mark.parametrize("minutes", [6, -6, 60 * 24 * 400])
+def test_rule_22_a_clock_that_is_more_than_five_minutes_off_gives_the_time_of_receipt_flagged(
+    desk: Desk, minutes: int
+):
+    visit_id = desk.plan(desk.a_case())
+    desk.pass_time(minutes=40)
+    skew = timedelta(minutes=minutes)
+    tapped = desk.now - timedelta(minutes=20)
+    desk.step(actions.arrive, visit_id, device_at=tapped + skew, skew=skew)
+    visit = desk.visit(visit_id)
+    assert visit.arrived_at == desk.now
+    event = told_of(visit.ticket_id, EventKind.ARRIVED)
+    assert (event.at, event.details["clock_off"]) == (desk.now, True)
+    assert event.details["skew_seconds"] == minutes * 60
+
+
+def test_rule_22_a_tap_before_the_step_before_it_is_refused_and_changes_nothing(desk: Desk):
+    visit_id = desk.plan(desk.a_case())
+    planned_at = desk.now
+    desk.pass_time(minutes=30)
+    told = {"by": desk.cast.technician, "visit_id": visit_id, "version": 1}
+    early = planned_at - timedelta(seconds=1)
+    refused = desk.refusal(actions.set_out, device_at=early, **told)
+    assert refused.key == "stamp_before_previous"
+    assert refused.params == {"at": "11-24 09:59:59", "previous": "11-24 10:00:00"}
+    desk.step(actions.set_out, visit_id, device_at=desk.now)
+    told["version"] = desk.visit(visit_id).version
+    early = desk.now - timedelta(seconds=1)
+    assert desk.refusal(actions.arrive, device_at=early, **told).key == "stamp_before_previous"
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.arrived_at) == (VisitStatus.ON_THE_WAY, None)
+    assert kinds(visit.ticket_id)[-1] is EventKind.ON_THE_WAY
+
+
+def test_rule_22_an_arrival_before_the_due_that_is_sent_after_it_meets_the_first_response(
+    desk: Desk,
+):
+    ticket_id = desk.a_case(channel=Channel.WEB)
+    visit_id = desk.plan(ticket_id)
+    due_at = first_response(ticket_id).due_at
+    desk.now = due_at + timedelta(hours=1)
+    desk.step(actions.arrive, visit_id, device_at=due_at - timedelta(minutes=1))
+    timer = first_response(ticket_id)
+    assert (timer.stopped_at, timer.missed_cause) == (due_at - timedelta(minutes=1), None)
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
+
+
+def first_response(ticket_id: int) -> Timer:
+    with store.ReadSession() as session:
+        return session.scalars(
+            select(Timer).where(
+                Timer.ticket_id == ticket_id, Timer.kind == TimerKind.FIRST_RESPONSE
+            )
+        ).one()
+
+
 def test_on_the_way_is_taken_back_within_seconds_and_not_later(desk: Desk):
     visit_id = desk.plan(desk.a_case())
     desk.step(actions.set_out, visit_id)
@@ -252,6 +343,89 @@ def test_a_fault_that_stays_makes_the_case_wait_without_a_signature(
     ticket = desk.ticket(desk.visit(visit_id).ticket_id)
     assert (ticket.status, ticket.waiting_for) == (TicketStatus.WAITING, waiting_for)
     desk.plan(ticket.id, hours=4)
+
+
+@pytest.mark.parametrize(("outcome", "days"), [("parts", 3), ("customer", 1), ("maker", 5)])
+def test_a_wait_lasts_as_long_as_usual_unless_the_technician_knows_better(
+    desk: Desk, outcome: str, days: int
+):
+    told = {"report": "等待中", "outcome": VisitOutcome(f"waiting_{outcome}")}
+    for until, expected in ((None, days), (timedelta(days=9), 9)):
+        visit_id = desk.on_site()
+        until_at = None if until is None else desk.now + until
+        desk.step(actions.finish_visit, visit_id, waiting_until=until_at, **told)
+        ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+        assert ticket.waiting_until == desk.now + timedelta(days=expected)
+        assert ticket.waiting_owner_id == desk.cast.technician.person_id
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 24 * 367])
+def test_a_wait_that_is_over_or_lasts_for_years_is_refused_and_changes_nothing(
+    desk: Desk, hours: int
+):
+    visit_id = desk.on_site()
+    before = desk.visit(visit_id)
+    refused = desk.refusal(
+        actions.finish_visit,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        version=before.version,
+        report="等备件",
+        outcome=VisitOutcome.WAITING_PARTS,
+        waiting_until=desk.now + timedelta(hours=hours),
+    )
+    assert refused.key == "waiting_until_past"
+    after = desk.visit(visit_id)
+    assert (after.status, after.version) == (VisitStatus.ARRIVED, before.version)
+    assert desk.ticket(before.ticket_id).status is TicketStatus.ON_SITE
+
+
+def test_a_mended_fault_does_not_ask_until_when(desk: Desk):
+    visit_id = desk.on_site()
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        report="好了",
+        outcome=VisitOutcome.FIXED,
+        signed_by="张燕",
+        signature=a_signature(),
+        waiting_until=desk.now - timedelta(days=1),
+    )
+    assert desk.visit(visit_id).status is VisitStatus.DONE
+
+
+def test_a_case_that_waits_already_takes_the_report_and_the_end_that_the_technician_expects(
+    desk: Desk,
+):
+    visit_id = desk.on_site()
+    ticket_id = desk.visit(visit_id).ticket_id
+    desk.do(
+        tickets.start_waiting,
+        by=desk.cast.supervisor,
+        ticket_id=ticket_id,
+        version=desk.ticket(ticket_id).version,
+        waiting_for=WaitingFor.PARTS,
+        words="备件缺货",
+        until_at=desk.now + timedelta(days=1),
+    )
+    until = desk.now + timedelta(days=4)
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        report="需要两个电机",
+        outcome=VisitOutcome.WAITING_PARTS,
+        waiting_until=until,
+    )
+    ticket = desk.ticket(ticket_id)
+    assert (ticket.status, ticket.waiting_for, ticket.waiting_until) == (
+        TicketStatus.WAITING,
+        WaitingFor.PARTS,
+        until,
+    )
+    with store.ReadSession() as session:
+        told = select(TicketEvent.words).where(TicketEvent.ticket_id == ticket_id)
+        assert "需要两个电机" in session.scalars(told).all()
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
 
 
 def test_an_unfinished_form_is_refused_with_all_that_is_missing(desk: Desk):

@@ -175,6 +175,7 @@ def test_a_stranger_cannot_send_big_messages(server):
         ("GET", "/_stcore/metrics", 403),
         ("GET", "/metrics", 403),
         ("GET", "/desk/live?view=x", 403),
+        ("GET", "/desk/clock", 403),
         ("POST", "/desk/stay", 403),
         ("GET", "/desk/files/visit/1", 403),
         ("GET", "/desk/files/ticket/1", 403),

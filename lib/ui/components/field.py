@@ -4,6 +4,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -31,6 +33,27 @@ MARKS = {
 Store = Callable[[str, bytes], bool | None]
 """Takes the key and bytes of a picture: True stored, False refused for good, None to be sent again."""
 
+LATEST_MILLISECOND = 4_102_444_800_000
+"""The start of the year 2100: no tablet tells a later instant, and no skew is larger."""
+
+TAPS = ("set_out", "arrive")
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A tap as the tablet tells it: when by its own clock, which is `skew` ahead of the server's (rule 22)."""
+
+    key: str
+    what: str
+    version: int
+    device_at: datetime
+    skew: timedelta
+
+
+TakeTap = Callable[[Tap], bool | None]
+"""True stored, False refused for good, None to be sent again."""
+
+_taps = st.components.v2.component("desk_taps", js=loader("taps.js"))
 _card = st.components.v2.component("desk_visit_card", js=loader("visit_card.js"))
 _camera = st.components.v2.component("desk_photo", js=loader("photo.js"))
 _pad = st.components.v2.component("desk_signature", js=loader("signature.js"))
@@ -76,6 +99,50 @@ def card(key: str, visit: VisitCard, *, elsewhen: bool = False) -> int | None:
         on_opened_change=lambda: None,
     )
     return answer.opened if isinstance(answer.opened, int) else None
+
+
+def taps(key: str, visit: VisitCard, take: TakeTap) -> None:
+    """Draw the buttons of the way and the arrival."""
+    _taps(
+        key=key,
+        data={
+            "visit": visit.id,
+            "state": str(visit.status),
+            "version": visit.version,
+            "answered": st.session_state.get(f"{key}.answered", []),
+            "clock": "/desk/clock",
+            "words": {
+                **{word: label(f"visits.today.{word}") for word in TAPS},
+                "kept": label("visits.taps.kept", step="{step}", at="{at}"),
+            },
+            "style": asset("taps.css").address,
+        },
+        on_tapped_change=lambda: _take_tap(key, take),
+    )
+
+
+def _take_tap(key: str, take: TakeTap) -> None:
+    tap = tap_of(st.session_state[key].get("tapped"))
+    answered = st.session_state.get(f"{key}.answered", [])
+    if tap is None or tap.key in answered or take(tap) is None:
+        return
+    st.session_state[f"{key}.answered"] = [*answered, tap.key][-REMEMBERED:]
+
+
+def tap_of(told: Any) -> Tap | None:
+    """The tap that a browser told, None when it makes no sense; nothing it sends is trusted."""
+    if not isinstance(told, dict):
+        return None
+    key, what, version = told.get("key"), told.get("what"), told.get("version")
+    at, skew = told.get("at"), told.get("skew")
+    if not isinstance(key, str) or not SENT_KEY.fullmatch(key) or what not in TAPS:
+        return None
+    if type(version) is not int or type(at) is not int or type(skew) is not int:
+        return None
+    if not 0 < at < LATEST_MILLISECOND or abs(skew) >= LATEST_MILLISECOND:
+        return None
+    device_at = datetime.fromtimestamp(at / 1000, UTC)
+    return Tap(key, what, version, device_at, timedelta(milliseconds=skew))
 
 
 def camera(key: str, room: int, store: Store) -> None:
