@@ -12,6 +12,8 @@ from lib.tickets.timers import TimerState, earliest
 
 LARGEST_SKEW = timedelta(minutes=5)
 """A device's clock that is further off is not believed (rule 22)."""
+MEASURED_WITHIN = timedelta(seconds=3)
+"""How far two measurements of a skew may lie apart: a weak network answers late."""
 WITHDRAWAL = timedelta(minutes=10)
 """Within so long its author can take a change back as if it had not been (rule 14)."""
 UNDO = timedelta(seconds=10)
@@ -74,13 +76,16 @@ def stamp_of(
 
     skew: device clock less server clock, measured at this sync. A stamp that would lie after its receipt shows that
     the clock was set in between; the receipt counts, and within LARGEST_SKEW it is no more than an error of the
-    measurement. Refuses `stamp_before_previous`.
+    measurement. So is MEASURED_WITHIN before the previous step, which then counts for both. Refuses
+    `stamp_before_previous`.
     """
     told = device_at - skew
     believed = abs(skew) <= LARGEST_SKEW and told <= received_at + LARGEST_SKEW
     at = (min(told, received_at) if believed else received_at).replace(microsecond=0)
     if previous_at is not None and at < previous_at:
-        raise Refusal("stamp_before_previous", at=_seconds(at), previous=_seconds(previous_at))
+        if previous_at - at > MEASURED_WITHIN:
+            raise Refusal("stamp_before_previous", at=_seconds(at), previous=_seconds(previous_at))
+        at = previous_at
     return Stamp(at, not believed)
 
 

@@ -731,6 +731,15 @@ def test_rule_22_a_stamp_after_its_receipt_counts_as_received_and_far_after_it_i
     assert (stamp.at, stamp.flagged) == (received, flagged)
 
 
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_rule_22_two_steps_in_a_breath_may_be_measured_in_the_wrong_order(seconds):
+    previous = at("09-22 10:00")
+    stamp = stamp_of(
+        previous - timedelta(seconds=seconds), timedelta(), at("09-22 10:01"), previous
+    )
+    assert (stamp.at, stamp.flagged) == (previous, False)
+
+
 def test_rule_22_a_stamp_before_the_previous_step_is_refused():
     with pytest.raises(Refusal, match="stamp_before_previous"):
         stamp_of(at("09-22 10:00"), timedelta(), at("09-22 12:00"), at("09-22 10:01"))
