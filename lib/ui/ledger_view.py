@@ -64,7 +64,7 @@ def filters(where: LedgerFilter, people: dict[int, str]) -> None:
             190,
             must=True,
         )
-        _choice("state", label("ledger.state"), list(Outcome), where.outcome, _outcome_words, 170)
+        _choice("state", label("ledger.state"), list(Outcome), where.outcome, _outcome_words, 160)
         _choice("kind", label("promise.kind"), list(CommitmentKind), where.kind, code_label, 150)
         _choice(
             "person",
@@ -72,7 +72,7 @@ def filters(where: LedgerFilter, people: dict[int, str]) -> None:
             list(people),
             where.person_id if where.person_id in people else None,
             lambda each: people.get(each, ""),
-            170,
+            160,
         )
 
 

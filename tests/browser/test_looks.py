@@ -4,7 +4,7 @@ nothing serious in light and dark, and no page scrolls sideways on any screen.""
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from db import session as database
@@ -25,7 +25,8 @@ from tests.web.sockets import inside
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SIZES = (DESKTOP, TABLET, (768, 1024))
+UPRIGHT = (768, 1024)
+SIZES = (DESKTOP, TABLET, UPRIGHT)
 IS_AS_WIDE_AS_THE_WINDOW = """size => {
     const main = document.querySelector('[data-testid="stMain"]');
     return innerWidth === size[0] && document.documentElement.scrollWidth <= size[0]
@@ -115,3 +116,16 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
             page.wait_for_function(IS_AS_WIDE_AS_THE_WINDOW, arg=list(size))
     speak(page, "zh-CN")
     assert found == []
+
+
+def test_a_tapped_day_shows_its_form_on_a_tablet_held_upright(windows: Windows) -> None:
+    page = windows.open("supervisor", "/tickets_calendars", size=UPRIGHT, touch=True)
+    form = page.get_by_role("tab").first
+    expect(form).not_to_be_in_viewport()
+    day = page.locator(".year [data-on]").first
+    name = day.get_attribute("data-on")
+    day.tap()
+    page.wait_for_url(f"**day={name}**")
+    settle(page)
+    expect(page.get_by_text(str(name)).first).to_be_in_viewport()
+    expect(form).to_be_in_viewport()

@@ -24,7 +24,7 @@ export default function year({ parentElement, data, setTriggerValue }) {
   );
   place.replaceChildren(legend, element("div", { className: "months" }, ...months));
   place.onkeydown = (event) => move(event, place, root);
-  if (focused) place.querySelector(`[data-on="${focused}"]`)?.focus();
+  if (focused) place.querySelector(`[data-on="${focused}"]`)?.focus({ preventScroll: true });
   return () => mounted.delete(parentElement);
 }
 
