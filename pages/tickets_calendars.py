@@ -42,6 +42,7 @@ with left:
         chosen=calendar_form.chosen_day(),
         today=today,
         on_choose=choose if may_edit else None,
+        form=".st-key-tickets-calendars-tabs",
     )
 with right:
     if may_edit:

@@ -33,7 +33,8 @@ class Period(StrEnum):
 
 
 DAYS = {Period.TODAY: 0, Period.WEEK: 6, Period.MONTH: 29}
-OUTCOMES = [CallOutcome.MISSED, CallOutcome.ABANDONED, CallOutcome.ANSWERED]
+MISSED = CallOutcome.MISSED
+OUTCOMES = [MISSED, CallOutcome.ABANDONED, CallOutcome.ANSWERED]
 
 
 def chosen_since(today: datetime) -> datetime:
@@ -122,7 +123,8 @@ def show_log(calls: list[CallRow]) -> None:
 
 def _line(call: CallRow) -> str:
     waited = ""
-    if call.waited_seconds is not None:
+    # A call that was only noted as missed ends when it came: how long it rang is not known.
+    if call.waited_seconds is not None and (call.waited_seconds or call.outcome is not MISSED):
         waited = label("span.seconds", seconds=call.waited_seconds)
     if call.verdict in (Verdict.MET, Verdict.MISSED, Verdict.CANCELLED):
         waited = f"{waited} · {label(f'calls.verdict_{call.verdict}')}".strip(" ·")
@@ -130,19 +132,20 @@ def _line(call: CallRow) -> str:
     if call.called_back_at is not None:
         back = f"✓ {_moment(call.called_back_at)}"
     elif call.callback_due_at is not None:
-        back = label("calls.due_at", at=_moment(call.callback_due_at))
+        back = label("calls.back_by", at=_moment(call.callback_due_at))
         back = f"▲ {back}" if call.is_overdue else back
-    who = " · ".join(filter(None, (call.company, call.contact, call.phone)))
+    who = " · ".join(filter(None, (call.company, call.contact)))
+    phone = f"<span>{escape_html(call.phone)}</span>" if call.phone else ""
     cells = (
-        _moment(call.offered_at),
-        code_label(call.outcome),
-        waited,
-        who,
-        call.number,
-        call.person,
-        back,
+        escape_html(_moment(call.offered_at)),
+        escape_html(code_label(call.outcome)),
+        escape_html(waited),
+        " · ".join(filter(None, (escape_html(who), phone))),
+        escape_html(call.number),
+        escape_html(call.person),
+        escape_html(back),
     )
-    return "<tr>" + "".join(f"<td>{escape_html(cell)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def show_form(now: datetime) -> None:
@@ -158,7 +161,7 @@ def show_form(now: datetime) -> None:
             format_func=code_label,
             key=_start_with(_key(form, "outcome"), CallOutcome.MISSED),
         )
-        phone, rings = st.columns([3, 2], gap="small")
+        phone, rings = st.columns([3, 2], gap="small", vertical_alignment="bottom")
         phone.text_input(label("calls.phone"), key=_key(form, "phone"), max_chars=40)
         rings.number_input(
             label("calls.rings", seconds=RING_SECONDS),

@@ -129,15 +129,16 @@ def show_script(done: dict[CallStep, datetime]) -> None:
             (code_label(step), when(at, seconds=True) if at else label("script.open"))
             for step, at in zip(CallStep, times, strict=True)
         ],
+        look="desk-card desk-script",
     )
 
 
-def _card(title: str, facts: Iterable[Fact], *, empty: str = "") -> None:
+def _card(title: str, facts: Iterable[Fact], *, empty: str = "", look: str = "desk-card") -> None:
     rows = "".join(
         f"<dt>{escape(name)}</dt><dd>{_lines(value)}</dd>" for name, value in facts if value
     )
     body = f"<dl>{rows}</dl>" if rows else f"<p>{escape(empty)}</p>"
-    st.html(f'<section class="desk-card"><h2>{escape(title)}</h2>{body}</section>')
+    st.html(f'<section class="{look}"><h2>{escape(title)}</h2>{body}</section>')
 
 
 def show_visits(visits: list[VisitCard]) -> None:

@@ -64,7 +64,7 @@ def warranty_words(warranty: Warranty) -> str:
     if warranty.ends_on is None:
         if warranty.state is CoverageState.EXPIRED:
             return label("coverage.none")
-        return code_label(warranty.state)
+        return label("coverage.unknown")
     until = "coverage.until" if warranty.is_covered else "coverage.ended"
     state = f"{code_label(warranty.state)} · " if warranty.state is CoverageState.EXPIRING else ""
     return state + label(until, day=plain_day(warranty.ends_on))

@@ -12,7 +12,6 @@ from lib.ui.labels import escape, label
 
 SCREEN = "customers.card"
 SEEN = f"{SCREEN}.seen"
-NOBODY = 0
 SERVICE_ROLES = (Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
 """Whose holders may look after a customer's service."""
 
@@ -36,6 +35,7 @@ def show_search() -> None:
         next_field=".st-key-customers_card_form input",
         save_button=".st-key-customers_card_save button",
         timed=False,
+        title=label("card.search"),
     )
 
 
@@ -118,9 +118,11 @@ def show_form(card: CustomerCard) -> None:
 def _owner(kind: str, form: str, people: dict[int, str], chosen: int | None) -> None:
     st.selectbox(
         label(f"card.{kind}_owner"),
-        [NOBODY, *people],
-        format_func=lambda person: people.get(person) or label("card.nobody"),
-        key=_start_with(_key(form, kind), chosen or NOBODY),
+        list(people),
+        format_func=lambda person: people.get(person, ""),
+        placeholder=label("card.nobody"),
+        index=None,
+        key=_start_with(_key(form, kind), chosen),
     )
 
 

@@ -40,6 +40,7 @@ def show(*, code: str | None = None, leave: bool = False) -> None:
             "language": str(language()),
             "tag": TAGS[language()],
             "theme": label("shell.theme"),
+            "more": label("shell.more"),
             "warning": label("shell.session_ends"),
             "stay": label("shell.stay"),
             "code": code or "",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,16 @@ from lib.ui import case_promises, menu
 from lib.ui.labels import code_label, label, percent, when
 
 SCREEN = "tickets.commitments"
-DAYS = (7, 30, 92)
-NOBODY = 0
+WHAT_WIDTH = 190
+"""Else the words of a promise are cut to the width of the first rows."""
+
+
+class Reach(StrEnum):
+    """How many days back the promises were due; a code, so that the choice follows a change of the language."""
+
+    WEEK = "7"
+    MONTH = "30"
+    QUARTER = "92"
 
 
 def asked() -> LedgerFilter:
@@ -26,7 +35,7 @@ def asked() -> LedgerFilter:
     days = told.get("days", "")
     person = told.get("person", "")
     return LedgerFilter(
-        int(days) if days in {str(each) for each in DAYS} else 30,
+        int(days if days in set(Reach) else Reach.MONTH),
         Outcome(told["state"]) if told.get("state") in set(Outcome) else None,
         int(person) if person.isascii() and person.isdigit() and len(person) < 10 else None,
         CommitmentKind(told["kind"]) if told.get("kind") in set(CommitmentKind) else None,
@@ -46,8 +55,16 @@ def asked_place() -> Key | None:
 def filters(where: LedgerFilter, people: dict[int, str]) -> None:
     """Days, outcome, kind and person; each choice stands in the address."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="tickets_ledger_filters"):
-        _choice("days", label("ledger.days"), DAYS, where.days, _days_words, 150, must=True)
-        _choice("state", label("ledger.state"), list(Outcome), where.outcome, _outcome_words, 170)
+        _choice(
+            "days",
+            label("ledger.days"),
+            list(Reach),
+            Reach(str(where.days)),
+            _days_words,
+            190,
+            must=True,
+        )
+        _choice("state", label("ledger.state"), list(Outcome), where.outcome, _outcome_words, 160)
         _choice("kind", label("promise.kind"), list(CommitmentKind), where.kind, code_label, 150)
         _choice(
             "person",
@@ -55,12 +72,12 @@ def filters(where: LedgerFilter, people: dict[int, str]) -> None:
             list(people),
             where.person_id if where.person_id in people else None,
             lambda each: people.get(each, ""),
-            170,
+            160,
         )
 
 
-def _days_words(days: int) -> str:
-    return label("ledger.last_days", days=days)
+def _days_words(reach: Reach) -> str:
+    return label("ledger.last_days", days=int(reach))
 
 
 def _outcome_words(outcome: Outcome) -> str:
@@ -151,6 +168,9 @@ def promises(page: LedgerPage, actor: Actor, now: datetime) -> None:
         key=f"{SCREEN}.rows",
         hide_index=True,
         height="content",
+        column_config={
+            label("ledger.what"): st.column_config.TextColumn(width=WHAT_WIDTH),
+        },
         on_select="rerun",
         selection_mode="single-row",
     )

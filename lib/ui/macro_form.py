@@ -17,7 +17,13 @@ def show_list(rows: list[MacroRow]) -> None:
     if not rows:
         st.caption(label("macros.none"))
     for row in rows:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center", border=True):
+        with st.container(
+            horizontal=True,
+            gap="small",
+            vertical_alignment="center",
+            border=True,
+            key=f"tickets_macros_row_{row.id}",
+        ):
             told = f"**{escape(row.name)}**"
             if not row.active:
                 told += f" · {label('macros.inactive')}"

@@ -29,7 +29,8 @@ STYLE = """<style>
     border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); vertical-align: top; }
 .desk-sheet thead th { font-size: 14px; font-weight: 600; border-bottom-width: 2px; white-space: nowrap; }
 .desk-sheet .number { text-align: right; white-space: nowrap; }
-.desk-sheet .at { white-space: nowrap; }
+.desk-sheet .at, .desk-sheet .at span { white-space: nowrap; }
+@media (max-width: 900px) { .desk-sheet .at:has(span) { white-space: normal; } }
 .desk-sheet tr.counted td { font-weight: 600; }
 .desk-sheet tr.ahead td { font-style: italic; font-weight: 400; }
 .desk-sheet tr.mark td { background: color-mix(in srgb, currentColor 9%, transparent); font-weight: 600; }
@@ -211,18 +212,19 @@ def _row(line: Line, sheet: TimerSheet, now: datetime) -> str:
     cells = (
         ("at", _moment(line.start_at)),
         ("at", _moment(line.end_at)),
-        ("at", counted),
-        ("", _why(line, sheet)),
+        ("at", escape(counted)),
+        ("", escape(_why(line, sheet))),
         ("number", _length(line.end_at - line.start_at)),
         ("number", _length(timedelta(seconds=line.total_seconds))),
     )
-    body = "".join(f'<td class="{kind}">{escape(words)}</td>' for kind, words in cells)
+    body = "".join(f'<td class="{kind}">{told}</td>' for kind, told in cells)
     return f'<tr class="{kinds}">{body}</tr>'
 
 
 def _moment(at: datetime) -> str:
+    """Day and time; a narrow screen breaks the line between them."""
     local = at.astimezone(SHANGHAI)
-    return f"{day(local.date())} {local:%H:%M:%S}"
+    return f"<span>{escape(day(local.date()))}</span> <span>{local:%H:%M:%S}</span>"
 
 
 def _why(line: Line, sheet: TimerSheet) -> str:

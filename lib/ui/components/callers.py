@@ -32,6 +32,7 @@ def show(
     numbered: str = NOWHERE,
     offer: str = NOWHERE,
     timed: bool = True,
+    title: str = "",
 ) -> None:
     """Draw the field. A new `generation` empties it and takes the focus; `chosen` is the caller's name once known.
 
@@ -39,7 +40,8 @@ def show(
     both in a callback. `on_begin` gets how many milliseconds ago the first key was pressed, unchecked. After a choice
     by key the focus goes on to `next_field`; Ctrl+Enter in any field presses `save_button`. A digit presses the
     button of that place within `numbered`, with Alt from any field that of `offer`. All four are CSS selectors.
-    `timed`: the call's time is shown.
+    `timed`: the call's time is shown. `title`: words above the field other than
+    the first step of the script.
     """
     asked = _asked(key, generation)
     words = asked.get("words", "")
@@ -74,8 +76,9 @@ def show(
             "style": asset("callers.css").address,
             "labels": {
                 name: label(f"entry.caller.{name}")
-                for name in ("caller", "placeholder", "found", "add", "unverified", "call_time")
-            },
+                for name in ("placeholder", "found", "add", "unverified", "call_time")
+            }
+            | {"caller": title or label("entry.caller.caller")},
         },
         on_asked_change=lambda: _take(key, generation, on_known, on_new, on_begin),
     )

@@ -24,7 +24,7 @@ export default function year({ parentElement, data, setTriggerValue }) {
   );
   place.replaceChildren(legend, element("div", { className: "months" }, ...months));
   place.onkeydown = (event) => move(event, place, root);
-  if (focused) place.querySelector(`[data-on="${focused}"]`)?.focus();
+  if (focused) place.querySelector(`[data-on="${focused}"]`)?.focus({ preventScroll: true });
   return () => mounted.delete(parentElement);
 }
 
@@ -42,7 +42,10 @@ function monthOf(month, data, send) {
     );
     if (data.may_choose) {
       cell.type = "button";
-      cell.onclick = () => send("chosen", day.on);
+      cell.onclick = () => {
+        send("chosen", day.on);
+        reveal(document.querySelector(data.form));
+      };
     }
     if (day.on === data.chosen) cell.setAttribute("aria-current", "date");
     return cell;
@@ -53,6 +56,11 @@ function monthOf(month, data, send) {
     element("h3", {}, month.name),
     element("div", { className: "days" }, ...heads, ...gaps, ...days),
   );
+}
+
+/* On a tablet the form of a day stands below the year, out of sight. */
+function reveal(form) {
+  if (form && form.getBoundingClientRect().top > window.innerHeight - 200) form.scrollIntoView({ block: "center" });
 }
 
 function move(event, place, root) {

@@ -24,8 +24,9 @@ def show(
     chosen: date | None,
     today: date,
     on_choose: Callable[[date], None] | None,
+    form: str,
 ) -> None:
-    """Draw the year; without `on_choose` it is only looked at."""
+    """Draw the year; without `on_choose` it is only looked at. `form`: the selector of what a chosen day fills."""
 
     def choose() -> None:
         told = st.session_state[key].get("chosen")
@@ -49,6 +50,7 @@ def show(
             ],
             "weekdays": [weekdays[number] for number in range(7)],
             "chosen": chosen.isoformat() if chosen is not None else "",
+            "form": form,
             "may_choose": on_choose is not None,
             "legend": [[str(look), _word(look), label(f"calendar.look.{look}")] for look in Look],
             "hand": label("calendar.by_hand"),

@@ -126,6 +126,7 @@
   function frame({ data, parentElement }) {
     words = data;
     document.documentElement.lang = data.tag;
+    document.documentElement.style.setProperty("--desk-more", JSON.stringify(data.more));
     document.cookie = `desk_language=${data.language}; Path=/; Max-Age=31536000; SameSite=Strict`;
     const button = parentElement.querySelector("#theme");
     button.title = data.theme;
