@@ -69,9 +69,14 @@ def differences(engine):
         return compare_metadata(context, Base.metadata)
 
 
-@pytest.mark.postgres_smoke
-@pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("first", [None, *REVISIONS])
+@pytest.mark.parametrize(
+    ("store", "first"),
+    [
+        *(("sqlite", first) for first in (None, *REVISIONS)),
+        pytest.param("postgresql", None, marks=(pytest.mark.postgres, pytest.mark.postgres_smoke)),
+        *(pytest.param("postgresql", first, marks=pytest.mark.postgres) for first in REVISIONS),
+    ],
+)
 def test_the_newest_schema_is_reached_from_every_revision(store, first, tmp_path):
     with fresh_address(store, tmp_path, migrated=False) as address:
         engine = sa.create_engine(address, poolclass=sa.NullPool)
