@@ -137,8 +137,10 @@ class Case:
 
     def carry_out(self, visit_id: int, outcome: VisitOutcome) -> Telling:
         """Set out, arrive, work, finish; ends at the instant of finishing."""
-        yield self.set_out_at(visit_id)
-        self.set_out(visit_id)
+        if self.stage.happens(0.7):
+            # Some technicians forget to tell that they are on the way.
+            yield self.set_out_at(visit_id)
+            self.set_out(visit_id)
         yield self.arrive_at(visit_id)
         self.arrive(visit_id)
         yield self.stage.now + timedelta(minutes=self.stage.chance.randint(35, 70))
@@ -191,7 +193,7 @@ class Case:
     def use_parts(self, visit_id: int) -> None:
         """Most repairs need one kind of part; a motor comes alone, runners by the dozen."""
         on_shelf = [part for part in self.crew.parts.get(self.fault, ()) if self.crew.on_hand[part]]
-        if not on_shelf or not self.stage.happens(0.7):
+        if not on_shelf or not self.stage.happens(0.6):
             return
         part_id = self.stage.pick(on_shelf)
         plenty = self.crew.on_hand[part_id] > 30
@@ -261,7 +263,7 @@ def closed_case(case: Case, received_at: datetime, *, eventful: bool) -> Telling
         told, reason = stage.pick(words.CANCEL_WORDS)
         case.step(tickets.cancel_ticket, case.agent, reason=reason, words=told)
         return
-    if not eventful and stage.happens(0.35):
+    if not eventful and stage.happens(0.45):
         yield stage.after(stage.now, chance.randint(5, 60))
         case.step(tickets.complete_ticket, case.agent, words=stage.pick(words.REMOTE_FIXED))
     else:
@@ -340,7 +342,7 @@ def called_back(case: Case) -> Telling:
             (82, 15, 3),
         )[0]
         invitation_id = case.call_back(result)
-    if invitation_id is not None and stage.happens(0.55):
+    if invitation_id is not None and stage.happens(0.45):
         yield stage.now + timedelta(hours=chance.randint(1, 120))
         case.answer(invitation_id, chance.choices((5, 4, 3, 2, 1), (52, 31, 10, 4, 3))[0])
 
