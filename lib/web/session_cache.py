@@ -42,7 +42,9 @@ class SessionCache:
             self._known = {key: entry for key, entry in self._known.items() if entry[0] > now}
             if len(self._known) >= MOST_KEPT:
                 self._known.clear()
-        self._known[token_hash] = (now + BELIEVED_SECONDS, facts)
+        # Whoever has just taken the pledge is let in at once: the page that says so asks for its stream.
+        if facts is None or facts.ready:
+            self._known[token_hash] = (now + BELIEVED_SECONDS, facts)
         return facts
 
     def forget(self, token: str) -> None:

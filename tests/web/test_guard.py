@@ -277,6 +277,16 @@ def test_the_cache_of_sessions_stays_small():
     assert len(cache._known) == 1
 
 
+def test_whoever_has_just_taken_the_pledge_is_let_in_at_once():
+    known = [replace(FACTS, pledged=False), FACTS]
+    cache = SessionCache(lambda _hash: known.pop(0), lambda _row: None)
+    assert not asyncio.run(cache.find("token")).ready
+    assert asyncio.run(cache.find("token")).ready
+    # A ready one is believed for a moment: nobody is asked again.
+    assert asyncio.run(cache.find("token")).ready
+    assert known == []
+
+
 def test_cookies_that_are_no_cookies_are_no_session():
     for value in ("", "desk_session", "desk_session=", ";;;", "a=b; desk_session", "\x7f=\x01"):
         headers = SimpleNamespace(getlist=lambda _name, value=value: [value])
