@@ -84,8 +84,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("web")
         if wanted & {"windows", "chromium"}:
             item.add_marker("browser")
-            # A busy machine can make a real browser late: told as "rerun", and a defect fails three times.
-            item.add_marker(pytest.mark.flaky(reruns=2))
+            # A busy machine can make a real browser late: told as "rerun", and a defect fails twice.
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if config.getoption("databases") != "sqlite":
         return
     left_out = [

@@ -24,7 +24,7 @@ from lib.feedback import actions as feedback
 from lib.feedback.rules import survey_token
 from lib.shared.clock import SHANGHAI
 from lib.shared.settings import key
-from lib.shared.work import Actor, guest
+from lib.shared.work import Actor, ask, guest
 from lib.tickets import actions as tickets
 from lib.tickets import intake
 from lib.tickets.rules import USUAL_WAIT
@@ -203,9 +203,7 @@ class Case:
 
     def call_back(self, result: ReturnCallResult) -> int | None:
         """One try of the return call; the survey's invitation when the case closes."""
-        session = self.stage.steps.session
-        session.flush()
-        call = session.connection().execute(OPEN_RETURN_CALL, {"of_ticket": self.id}).one()
+        call = ask(self.stage.steps.session, OPEN_RETURN_CALL, of_ticket=self.id).one()
         outcome = self.stage.do(
             feedback.finish_return_call,
             self.agent,

@@ -11,6 +11,7 @@ from db.codes import Role
 from db.models.messages import Absence
 from db.models.people import Person, PersonRole
 from lib.messages.rules import stand_ins
+from lib.shared.work import ask
 
 ROSTER = (
     select(Person.id, PersonRole.role, Absence.id, Absence.deputy_id)
@@ -26,7 +27,6 @@ ROSTER = (
     .where(Person.active.is_(True))
     .order_by(Person.id, Absence.id)
 )
-"""Asked with every call that is taken: built once, through the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Roster:
 
 def read_roster(session: Session, now: datetime) -> Roster:
     """The roster at `now`, in one query; of two absences at once the later entry counts."""
-    rows = session.connection().execute(ROSTER, {"now": now}).all()
+    rows = ask(session, ROSTER, now=now).all()
     roles: dict[int, set[Role]] = {}
     deputies: dict[int, int | None] = {}
     for person, role, absence, deputy in rows:

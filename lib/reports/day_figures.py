@@ -30,6 +30,17 @@ from db.models.tickets import Ticket, Timer
 from lib.shared.work import Look, Work, permit
 
 JUDGED = (TimerKind.FIRST_RESPONSE, TimerKind.RESOLUTION)
+MET = and_(
+    Timer.phase == TimerPhase.STOPPED,
+    Timer.missed_cause.is_(None),
+    or_(Timer.due_at.is_(None), Timer.stopped_at <= Timer.due_at),
+)
+MISSED = or_(Timer.missed_cause.is_not(None), Timer.stopped_at > Timer.due_at)
+"""What is written of a verdict: met belongs to its stop, missed to its due."""
+UNDATED = and_(Timer.due_at.is_(None), Timer.missed_cause.is_not(None))
+UNDATED_AT = func.coalesce(Timer.stopped_at, Timer.started_at)
+"""What a merge made missed has no due while it is paused; it counts at its stop, else at its start."""
+
 SUMMED_AT_ONCE = 5_000
 
 Key = tuple[str, str, str]
@@ -77,27 +88,15 @@ def recounted() -> list[Select[Any]]:
     """Every figure of every day, counted anew from cases, timers and answers: day, figure, detail, number."""
     own = Ticket.external_id.is_(None)
     judged = and_(Timer.kind.in_(JUDGED), Timer.left_out.is_(False))
-    met = and_(
-        Timer.phase == TimerPhase.STOPPED,
-        Timer.missed_cause.is_(None),
-        Timer.stopped_at.is_not(None),
-        or_(Timer.due_at.is_(None), Timer.stopped_at <= Timer.due_at),
-    )
-    missed = and_(
-        Timer.due_at.is_not(None),
-        or_(Timer.missed_cause.is_not(None), Timer.stopped_at > Timer.due_at),
-    )
-    undated = and_(Timer.due_at.is_(None), Timer.missed_cause.is_not(None))
-    ended = func.coalesce(Timer.stopped_at, Timer.started_at)
     one: Any = func.count()
     closed = Ticket.status == TicketStatus.CLOSED
     parts: list[tuple[Any, str, Any, Any, Any]] = [
         (Ticket.received_at, Figures.NEW, Ticket.fault, one, own),
         (Ticket.closed_at, Figures.CLOSED, None, one, and_(own, closed)),
         (Ticket.closed_at, Figures.ENDED, None, one, own),
-        (Timer.stopped_at, Verdict.MET, Timer.kind, one, and_(judged, met)),
-        (Timer.due_at, Verdict.MISSED, Timer.kind, one, and_(judged, missed)),
-        (ended, Verdict.MISSED, Timer.kind, one, and_(judged, undated)),
+        (Timer.stopped_at, Verdict.MET, Timer.kind, one, and_(judged, MET)),
+        (Timer.due_at, Verdict.MISSED, Timer.kind, one, and_(judged, MISSED)),
+        (UNDATED_AT, Verdict.MISSED, Timer.kind, one, and_(judged, UNDATED)),
         (SurveyAnswer.at, Figures.ANSWERS, None, one, SurveyAnswer.id.is_not(None)),
         (
             SurveyAnswer.at,
@@ -157,8 +156,7 @@ def compact_figures(work: Work) -> int:
 
 def check_figures(look: Look) -> FigureReport:
     """The figures kept per day against a recount of everything, in one snapshot."""
-    if look.session.get_bind().dialect.name != "sqlite":
-        look.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    look.in_one_snapshot()
     group = (DayFigure.day, DayFigure.figure, DayFigure.detail)
     kept: Counter[Key] = Counter()
     for day, figure, detail, number in look.session.execute(

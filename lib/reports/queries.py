@@ -37,7 +37,7 @@ from db.models.feedback import SurveyAnswer
 from db.models.reports import DayFigure
 from db.models.tickets import QueueRow, ReturnCall, Ticket, Timer
 from lib.reports import rules
-from lib.reports.day_figures import Figures
+from lib.reports.day_figures import JUDGED, MET, MISSED, UNDATED, UNDATED_AT, Figures
 from lib.reports.rules import Behind, Cause, DayCount, Days, Figure, Measure, Period, Rate, Span
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
@@ -249,11 +249,10 @@ def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
 
     Told from the timers as they are known today: pauses that ran at that moment are not taken out.
     """
-    kinds = list(TIMER_OF.values())
     soon = then + timedelta(seconds=HOUR)
     parts: list[Any] = [
         select(Timer.ticket_id, Timer.due_at).where(
-            Timer.kind.in_(kinds),
+            Timer.kind.in_(JUDGED),
             Timer.stopped_at > then,
             Timer.stopped_at > Timer.due_at,
             _unindexed(Timer.due_at) < then,
@@ -262,7 +261,7 @@ def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
             Timer.phase == TimerPhase.RUNNING, Timer.due_at < then
         ),
         select(Timer.ticket_id, Timer.due_at).where(
-            Timer.kind.in_(kinds),
+            Timer.kind.in_(JUDGED),
             Timer.due_at >= then,
             Timer.due_at < soon,
             Timer.started_at <= then,
@@ -305,10 +304,9 @@ def _rate_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
         for current in (True, False):
             for kind, timers in kept.of(verdict, current=current).items():
                 counts[kind, current, verdict] += timers
-    kinds = list(TIMER_OF.values())
     parts: list[Any] = [
         select(Timer.kind, literal(1), literal(verdict.value), func.count())
-        .where(Timer.kind.in_(kinds), *held)
+        .where(Timer.kind.in_(JUDGED), *held)
         .group_by(Timer.kind)
         for verdict, _, held in _counted(_today(period), look.now)
     ]
@@ -317,7 +315,7 @@ def _rate_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
     parts.append(
         select(Timer.kind, is_current, literal(Verdict.MISSED.value), func.count())
         .where(
-            Timer.kind.in_(kinds),
+            Timer.kind.in_(JUDGED),
             Timer.stopped_at.is_(None),
             Timer.due_at >= period.previous.since,
             Timer.due_at < _today(period).since,
@@ -352,26 +350,12 @@ def _counted(
 
 
 def _judged(now: datetime) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
-    """Each verdict, the moment it belongs to, and when it holds.
-
-    What a merge made missed has no due while it is paused; it counts at its stop, else at its start.
-    """
-    met = and_(
-        Timer.phase == TimerPhase.STOPPED,
-        Timer.missed_cause.is_(None),
-        or_(Timer.due_at.is_(None), Timer.stopped_at <= Timer.due_at),
-    )
-    missed = or_(
-        Timer.missed_cause.is_not(None),
-        Timer.stopped_at > Timer.due_at,
-        and_(Timer.stopped_at.is_(None), Timer.due_at < now),
-    )
-    undated = and_(Timer.due_at.is_(None), Timer.missed_cause.is_not(None))
-    ended = func.coalesce(Timer.stopped_at, Timer.started_at)
+    """Each verdict, the moment it belongs to, and when it holds: what is written, and what runs on past its due."""
+    runs_on = and_(Timer.stopped_at.is_(None), Timer.due_at < now)
     return [
-        (Verdict.MET, Timer.stopped_at, met),
-        (Verdict.MISSED, Timer.due_at, missed),
-        (Verdict.MISSED, ended, undated),
+        (Verdict.MET, Timer.stopped_at, MET),
+        (Verdict.MISSED, Timer.due_at, or_(MISSED, runs_on)),
+        (Verdict.MISSED, UNDATED_AT, UNDATED),
     ]
 
 

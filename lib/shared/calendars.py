@@ -21,6 +21,7 @@ from db.codes import DayKind, DaySource
 from db.models.calendars import Calendar, CalendarDay, CalendarSnapshot, CalendarSpan
 from lib.shared.calendar import Hours, WorkingCalendar, sorted_hours
 from lib.shared.errors import Refusal
+from lib.shared.work import ask
 
 STANDARD = "cn-0900-1800"
 """The calendar that comes with the product: Monday to Friday 9 to 18, with the official days."""
@@ -85,7 +86,7 @@ NEWEST = (
 
 def calendar_named(session: Session, name: str = STANDARD) -> CalendarVersion:
     """The newest version of a calendar. Refuses `no_such_calendar`; built once per version and process."""
-    record = session.connection().execute(NEWEST, {"of_name": name}).one_or_none()
+    record = ask(session, NEWEST, of_name=name).one_or_none()
     if record is None:
         raise Refusal("no_such_calendar", name=name)
     return _kept_version(session, *record)

@@ -129,6 +129,15 @@ def action_name(action: Any) -> str:
     return f"{room}.{action.__name__}"
 
 
+def ask(session: Session, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
+    """Run a statement that was built once for its module, with `asked` for its parameters.
+
+    Through the connection, which spares the ORM's own work, and after all that the session has changed so far.
+    """
+    session.flush()
+    return session.connection().execute(statement, asked)
+
+
 class Work:
     """What an action works with: the session, who acts, the instant, and what is to be recorded."""
 
@@ -155,13 +164,9 @@ class Work:
             raise Refusal("changed_meanwhile", subject=model.__tablename__, id=row_id)
         return row
 
-    def ask(self, statement: Executable, **asked: Any) -> CursorResult[Any]:
-        """Run a statement that was built once for its module, with `asked` for its parameters.
-
-        Through the connection, which spares the ORM's own work, and after all that the verbs have changed so far.
-        """
-        self.session.flush()
-        return self.store.execute(statement, asked)
+    def ask(self, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement that was built once for its module, after all that the verbs have changed so far."""
+        return ask(self.session, statement, **asked)
 
     def record(self, action: str, subject: Base | None = None, **details: Any) -> None:
         """Write an audit row with the commit: ids and codes only, never personal values."""
@@ -269,6 +274,11 @@ class Look:
     session: Session
     actor: Actor
     now: datetime
+
+    def in_one_snapshot(self) -> None:
+        """Let all statements see the store as it was at the first one; on SQLite every reader does."""
+        if self.session.get_bind().dialect.name != "sqlite":
+            self.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def look(query: Callable[..., T], /, *, actor: Actor, now: datetime, **arguments: Any) -> T:

@@ -55,9 +55,7 @@ def check_counters(look: Look) -> CounterReport:
     How many cases there are, whose they are, what they wait for and which return calls are open is recounted from
     the cases themselves; what depends on the second, from the rows at the same second.
     """
-    # Only so do all statements see the store as it was at the first one; on SQLite every reader does.
-    if look.session.get_bind().dialect.name != "sqlite":
-        look.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    look.in_one_snapshot()
     now = epoch(look.now)
     saved = {
         countable(where)

@@ -18,7 +18,7 @@ from db.models.visits import Visit
 from lib.shared.calendar import NoDue, WorkingCalendar
 from lib.shared.calendars import calendar_named
 from lib.shared.clock import SHANGHAI
-from lib.shared.work import Look, Work
+from lib.shared.work import Look, Work, ask
 from lib.tickets.policies import rulebook_of
 
 AHEAD = timedelta(hours=4)
@@ -118,8 +118,7 @@ def _busy(
     except NoDue:
         until = now
     until = max(until, day + timedelta(days=1))
-    session.flush()
-    spans = session.connection().execute(BUSY, {"until": until, "day": day, "now": now})
+    spans = ask(session, BUSY, until=until, day=day, now=now)
     busy: dict[int, list[Span]] = {}
     minutes: dict[int, int] = {}
     for person_id, begins, ends, is_visit in spans:

@@ -63,14 +63,11 @@ def keep_promises(
 ) -> None:
     """What was promised happened at `at`; of two such steps the one with the earliest event time counts (rule 21)."""
     wanted = tuple(kinds)
-    store = work.store
-    found = store.execute(MAY_BE_KEPT, {"of_ticket": ticket.id, "since": at})
+    found = work.store.execute(MAY_BE_KEPT, {"of_ticket": ticket.id, "since": at})
     for commitment_id in found.scalars().all():
         commitment = work.get(Commitment, commitment_id)
         is_due = commitment.state is CommitmentState.OPEN or (
-            commitment.state is CommitmentState.KEPT
-            and commitment.kept_at is not None
-            and commitment.kept_at > at
+            commitment.kept_at is not None and commitment.kept_at > at
         )
         if is_due and commitment.kind in wanted and commitment.promised_at < at:
             keep(work, ticket, commitment, at)

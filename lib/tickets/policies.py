@@ -17,7 +17,7 @@ from db.models.tickets import Policy, Ticket
 from lib.shared.calendar import epoch
 from lib.shared.calendars import STANDARD, calendar_version
 from lib.shared.errors import Refusal
-from lib.shared.work import Work, permit
+from lib.shared.work import Work, ask, permit
 from lib.tickets import rules, targets
 from lib.tickets.targets import Amount, Edition, Matter, Rulebook, overlapping
 
@@ -38,8 +38,7 @@ _lock = Lock()
 
 def rulebook(session: Session) -> Rulebook:
     """All policies and calendar versions; built once per state of the database and process."""
-    session.flush()
-    key = (database.url(), *session.connection().execute(STAMP).one())
+    key = (database.url(), *ask(session, STAMP).one())
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)

@@ -38,7 +38,6 @@ STYLE = """<style>
 </style>"""
 """Large enough for gloves and poor light; "undo" goes when its ten seconds are over."""
 
-
 STEPS: dict[str, Callable[..., None]] = {"set_out": actions.set_out, "arrive": actions.arrive}
 SENT_AGAIN_AFTER = ("failed", "signed_out")
 

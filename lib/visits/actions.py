@@ -132,11 +132,8 @@ def set_out(
     `device_at`: when it was tapped, by the tablet's own clock, which is `skew` ahead of the server's (rule 22); None:
     now. Refuses `not_your_visit`, `stamp_before_previous`, and `ticket_ended` when nobody is needed any more.
     """
-    visit, ticket = _own_visit(work, visit_id, version)
-    rules.ensure_can_move(visit.status, VisitStatus.ON_THE_WAY)
-    ticket_rules.ensure_open(ticket.status)
+    visit, ticket = _moved_visit(work, visit_id, version, VisitStatus.ON_THE_WAY)
     at, stamp = _stamped(work, visit, device_at, skew)
-    visit.status = VisitStatus.ON_THE_WAY
     visit.on_the_way_at = at
     tickets.note_on_the_way(work, ticket, visit.id, at, stamp)
     work.record("visit.on_the_way", visit, at=at.isoformat(), **stamp)
@@ -155,15 +152,21 @@ def arrive(
 
     The instant is found and refused as for `set_out`.
     """
-    visit, ticket = _own_visit(work, visit_id, version)
-    rules.ensure_can_move(visit.status, VisitStatus.ARRIVED)
-    ticket_rules.ensure_open(ticket.status)
+    visit, ticket = _moved_visit(work, visit_id, version, VisitStatus.ARRIVED)
     at, stamp = _stamped(work, visit, device_at, skew)
-    visit.status = VisitStatus.ARRIVED
     visit.arrived_at = at
     ticket.technician_id = visit.technician_id
     tickets.note_arrived(work, ticket, visit.id, at, stamp)
     work.record("visit.arrived", visit, at=at.isoformat(), **stamp)
+
+
+def _moved_visit(work: Work, visit_id: int, version: int, to: VisitStatus) -> tuple[Visit, Ticket]:
+    """The own visit, brought to its next step; its case has to be open."""
+    visit, ticket = _own_visit(work, visit_id, version)
+    rules.ensure_can_move(visit.status, to)
+    ticket_rules.ensure_open(ticket.status)
+    visit.status = to
+    return visit, ticket
 
 
 def _stamped(

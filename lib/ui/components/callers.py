@@ -40,8 +40,7 @@ def show(
     both in a callback. `on_begin` gets how many milliseconds ago the first key was pressed, unchecked. After a choice
     by key the focus goes on to `next_field`; Ctrl+Enter in any field presses `save_button`. A digit presses the
     button of that place within `numbered`, with Alt from any field that of `offer`. All four are CSS selectors.
-    `timed`: the call's time is shown. `title`: words above the field other than
-    the first step of the script.
+    `timed`: the call's time is shown. `title`: words above the field other than the first step of the script.
     """
     asked = _asked(key, generation)
     words = asked.get("words", "")
