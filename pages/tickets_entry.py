@@ -83,15 +83,17 @@ answer_callback()
 call_form.keep_choices(form)
 caller = call_form.known(form)
 saved = st.session_state.get(SAVED)
-if saved is not None and not caller.is_chosen:
-    call_script.read_out(
-        doors.read(find_ticket, ticket_id=saved["ticket"]),
-        saved["promise"],
-        doors.read(list_crew)[:OFFERED],
-        attached=saved["attached"],
-        may_assign=actor.has(Role.SUPERVISOR),
-        on_choose=send,
-    )
+# What comes and goes has a place of its own, so that the fields below are not drawn anew and keep the focus.
+with st.container(key="tickets_entry_last"):
+    if saved is not None and not caller.is_chosen:
+        call_script.read_out(
+            doors.read(find_ticket, ticket_id=saved["ticket"]),
+            saved["promise"],
+            doors.read(list_crew)[:OFFERED],
+            attached=saved["attached"],
+            may_assign=actor.has(Role.SUPERVISOR),
+            on_choose=send,
+        )
 with st.container(key="tickets_entry"):
     left, right = st.columns([13, 7], gap="medium")
 with left:
@@ -108,9 +110,10 @@ with left:
         offer=call_script.OFFER,
     )
     item = None
-    if caller.is_chosen:
-        call_form.show_caller(form, caller)
-        item = call_form.show_place(form, caller)
+    with st.container(key="tickets_entry_caller"):
+        if caller.is_chosen:
+            call_form.show_caller(form, caller)
+            item = call_form.show_place(form, caller)
     with st.container(key="tickets_entry_fault"):
         call_form.show_fault(form)
     call_form.show_manner(form, clock.now())

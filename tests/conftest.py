@@ -49,6 +49,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(run_dir(), ignore_errors=True)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run again: what failed once is to be looked at, not forgotten."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"run again: {report.nodeid}")
+        errors = [line for line in report.longreprtext.splitlines() if line.startswith((">", "E "))]
+        terminalreporter.write_line("\n".join(errors[:10]))
+
+
 def run_dir() -> Path:
     """The folder of this test run, shared by its workers and removed at its end."""
     return Path(os.environ[RUN_DIR])

@@ -34,7 +34,8 @@ def run() -> None:
         else:
             sign_in.show()
         return
-    told = st.container(key="shell_told") if doors.refusal_waits() else None
+    # Always there: a refusal that pushed the page one place down would have it drawn anew, without its focus.
+    told = st.container(key="shell_told")
     try:
         if facts.must_change_password:
             account_steps.change_first_password()
@@ -43,7 +44,7 @@ def run() -> None:
         else:
             page.run()
     finally:
-        if told is not None and doors.refusal_waits():
+        if doors.refusal_waits():
             with told:
                 doors.show_refusal()
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from PIL import Image
@@ -104,11 +105,13 @@ def count(statement: object) -> int:
         return session.scalar(select(func.count()).select_from(statement)) or 0  # type: ignore[arg-type]
 
 
-def a_part(desk: Desk, number: str, on_hand: int) -> int:
+def a_part(desk: Desk, on_hand: int) -> tuple[int, str]:
+    """Its id and its number, of this try of the test alone."""
+    number = f"TAP-{uuid4().hex[:8].upper()}"
     told = {"actor": system("test"), "now": desk.now}
     part_id = perform(stock.add_part, number=number, name="电机", **told)
     perform(stock.receive_part, part_id=part_id, quantity=on_hand, **told)
-    return part_id
+    return part_id, number
 
 
 def sign(page: Page) -> None:
@@ -194,7 +197,7 @@ def test_impatient_taps_plan_one_visit(windows: Windows, desk: Desk):
 
 
 def test_impatient_taps_use_one_part_and_end_the_visit_once(windows: Windows, desk: Desk):
-    part_id = a_part(desk, "TAP-1", on_hand=9)
+    part_id, part = a_part(desk, on_hand=9)
     visit_id = desk.plan(desk.a_case())
     ticket_id = desk.visit(visit_id).ticket_id
     page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
@@ -205,11 +208,11 @@ def test_impatient_taps_use_one_part_and_end_the_visit_once(windows: Windows, de
     settle(page)
     parts = page.get_by_role("combobox", name=re.compile(words("visits.part.which")))
     parts.click()
-    parts.press_sequentially("TAP-1")
-    page.get_by_role("option", name=re.compile("TAP-1")).click()
+    parts.press_sequentially(part)
+    page.get_by_role("option", name=re.compile(part)).click()
     settle(page)
     tap_twenty_times(page, re.compile(words("visits.part.use")))
-    page.get_by_text(re.compile("TAP-1.*× 1")).first.wait_for()
+    page.get_by_text(re.compile(f"{part}.*× 1")).first.wait_for()
     page.get_by_text(words(f"visit_outcome.{VisitOutcome.FIXED}"), exact=True).first.click()
     report = page.get_by_role("textbox", name=words("visits.today.report"))
     report.fill("换了电机")
@@ -295,7 +298,7 @@ def test_rule_22_a_tap_that_waits_outlives_a_reload_of_the_page(windows: Windows
 
 
 def test_impatient_taps_receive_once(windows: Windows, desk: Desk):
-    part_id = a_part(desk, "TAP-2", on_hand=1)
+    part_id, _ = a_part(desk, on_hand=1)
     page = windows.open("storekeeper", f"/stock_levels?part={part_id}", size=DESKTOP)
     quantity = page.get_by_role("spinbutton", name=words("stock.quantity"))
     quantity.fill("5")

@@ -124,6 +124,31 @@ def test_a_known_caller_is_saved_with_two_choices_and_the_number_read_out(
     assert at.button_group(key=key(at, "fault")).value is None
 
 
+def place_of(at: AppTest, wanted: str) -> list[int]:
+    """Where the widget of this key stands in the page: what is drawn elsewhere is made anew by the browser."""
+    paths = [([int(at_index)], node) for at_index, node in at._tree.children.items()]
+    while paths:
+        path, node = paths.pop()
+        if getattr(node, "key", None) == wanted:
+            return path
+        paths += [([*path, place], child) for place, child in getattr(node, "children", {}).items()]
+    raise AssertionError(f"no widget {wanted}")
+
+
+def test_the_row_of_faults_keeps_its_place_and_so_the_focus_when_the_caller_is_known(
+    known: Ticket, cast: Cast
+) -> None:
+    at = open_page(cast.hotline)
+    before = place_of(at, key(at, "fault"))
+    choose(at, known.customer_id, known.contact_id)
+    assert place_of(at, key(at, "fault")) == before
+    at.text_area(key=key(at, "words")).set_value("响").run()
+    save(at)
+    assert place_of(at, key(at, "fault")) == before
+    choose(at, None)
+    assert place_of(at, key(at, "fault")) == before
+
+
 def test_a_refused_call_keeps_what_was_typed(cast: Cast) -> None:
     at = open_page(cast.hotline)
     choose(at, None)

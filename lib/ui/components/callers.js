@@ -3,7 +3,7 @@
 const SEARCH_AFTER = 120;
 const SEND_AGAIN_AFTER = 2000;
 const FOCUS_TRIES = 40;
-const LEAVING_AT_MOST = 3000;
+const LEAVING_AT_MOST = 10_000;
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].map((digit) => `Digit${digit}`).concat("Minus", "Equal");
 
 const fields = new Map();
