@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 ReadSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False, autoflush=False)
-"""Sessions that only read; on SQLite deferred, so that they never wait for a writer."""
+"""Sessions that only read, each the store as it was at its first statement; they never wait for a writer."""
 
 WriteSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False)
 """Sessions that `perform` commits, and nobody else."""
@@ -41,7 +41,7 @@ def configure(url: str, *, durable: bool = True) -> None:
         writer = _sqlite_engine(url, durable=durable, immediate=True)
         _state["lock"] = _WriteLock(Path(f"{address.database}.writing"))
     else:
-        reader = writer = create_engine(
+        writer = create_engine(
             url,
             pool_pre_ping=True,
             hide_parameters=True,
@@ -53,6 +53,7 @@ def configure(url: str, *, durable: bool = True) -> None:
                 "connect_timeout": 5,
             },
         )
+        reader = writer.execution_options(isolation_level="REPEATABLE READ")
         _state["lock"] = None
     _state.update(url=url, reader=reader, writer=writer)
     ReadSession.configure(bind=reader)

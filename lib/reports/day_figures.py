@@ -156,7 +156,6 @@ def compact_figures(work: Work) -> int:
 
 def check_figures(look: Look) -> FigureReport:
     """The figures kept per day against a recount of everything, in one snapshot."""
-    look.in_one_snapshot()
     group = (DayFigure.day, DayFigure.figure, DayFigure.detail)
     kept: Counter[Key] = Counter()
     for day, figure, detail, number in look.session.execute(

@@ -5,15 +5,21 @@ are counted there. Definitions are in `rules`; each query says which one it coun
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    CompoundSelect,
+    Executable,
+    Integer,
     Select,
+    String,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -110,22 +116,19 @@ def read_dashboard(look: Look, *, days: Days) -> Dashboard:
     """
     _ensure_reader(look)
     period = rules.period_of(days, look.now)
-    kept = _kept_sums(look, period)
-    new, closed = _kept_by_day(look, period)
+    ask = _Moments(look, period).ask
+    kept = _kept_sums(ask)
+    new, closed = _kept_by_day(ask)
     by_fault = Counter(
         {FaultCode(told): number for told, number in kept.of(Figures.NEW, current=True).items()}
     )
-    for fault, cases in _new_today(look, period):
+    for fault, cases in ask(NEW_TODAY):
         by_fault[fault] += cases
         new[period.days[-1]] += cases
-    closed[period.days[-1]] += _closed_today(look, period)
+    closed[period.days[-1]] += ask(CLOSED_TODAY)[0][0]
     return Dashboard(
         period,
-        [
-            *_moment_figures(look, period, kept),
-            *_rate_figures(look, period, kept),
-            _satisfaction(look, period, kept),
-        ],
+        [*_moment_figures(ask, kept), *_rate_figures(ask, kept), _satisfaction(ask, kept)],
         rules.days_of(period.days, new, closed),
         rules.causes_of(by_fault),
     )
@@ -151,6 +154,54 @@ def _ensure_reader(look: Look) -> None:
         raise Refusal("no_longer_allowed")
 
 
+class _At:
+    """The moments of a period, as the dashboard's statements ask for them; `_Moments` says what each is."""
+
+    NOW: BindParameter[Any] = bindparam("now")
+    NOW_SECONDS: BindParameter[int] = bindparam("now_seconds", type_=Integer)
+    UNTIL: BindParameter[Any] = bindparam("until")
+    SINCE: BindParameter[Any] = bindparam("since")
+    BEFORE: BindParameter[Any] = bindparam("before")
+    TODAY: BindParameter[Any] = bindparam("today")
+    THEN: BindParameter[Any] = bindparam("then")
+    SOON_THEN: BindParameter[Any] = bindparam("soon_then")
+    SINCE_DAY: BindParameter[str] = bindparam("since_day", type_=String)
+    BEFORE_DAY: BindParameter[str] = bindparam("before_day", type_=String)
+    TODAY_DAY: BindParameter[str] = bindparam("today_day", type_=String)
+
+
+Ask = Callable[[Executable], Sequence[Any]]
+"""Answers the rows of one of the statements below."""
+
+
+class _Moments:
+    """Asks the dashboard's statements, which are built once, of one period."""
+
+    def __init__(self, look: Look, period: Period) -> None:
+        self._look = look
+        today = rules.span_of_day(period.days[-1]).since
+        self._told: dict[str, Any] = {
+            "now": look.now,
+            "now_seconds": epoch(look.now),
+            "until": period.current.until,
+            "since": period.current.since,
+            "before": period.previous.since,
+            "today": today,
+            "then": period.then,
+            "soon_then": period.then + timedelta(seconds=HOUR),
+            "since_day": _day(period.current.since),
+            "before_day": _day(period.previous.since),
+            "today_day": period.days[-1].isoformat(),
+        }
+
+    def ask(self, statement: Executable) -> Sequence[Any]:
+        return self._look.ask(statement, **self._told).all()
+
+
+def _day(instant: datetime) -> str:
+    return instant.astimezone(SHANGHAI).date().isoformat()
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """Sums of the figures kept per day, by whether the days are those of the current period: today left out."""
@@ -169,87 +220,84 @@ class _Kept:
         return sum(self.of(figure, current=current).values())
 
 
-def _kept_sums(look: Look, period: Period) -> _Kept:
-    is_current = case((DayFigure.day >= _day(period.current.since), 1), else_=0)
-    rows = look.session.execute(
+def _kept_statement() -> Select[Any]:
+    is_current = case((DayFigure.day >= _At.SINCE_DAY, 1), else_=0).label("is_current")
+    return (
         select(is_current, DayFigure.figure, DayFigure.detail, func.sum(DayFigure.number))
-        .where(*_past_days(period.previous.since, period))
+        .where(DayFigure.day >= _At.BEFORE_DAY, DayFigure.day < _At.TODAY_DAY)
         .group_by(is_current, DayFigure.figure, DayFigure.detail)
     )
-    return _Kept({(bool(current), name, detail): int(told) for current, name, detail, told in rows})
 
 
-def _kept_by_day(look: Look, period: Period) -> tuple[Counter[date], Counter[date]]:
-    """New and closed cases of the current period's days, without today."""
-    rows = look.session.execute(
-        select(DayFigure.day, DayFigure.figure, func.sum(DayFigure.number))
-        .where(
-            *_past_days(period.current.since, period),
-            DayFigure.figure.in_((Figures.NEW, Figures.CLOSED)),
-        )
-        .group_by(DayFigure.day, DayFigure.figure)
+KEPT = _kept_statement()
+KEPT_BY_DAY = (
+    select(DayFigure.day, DayFigure.figure, func.sum(DayFigure.number))
+    .where(
+        DayFigure.day >= _At.SINCE_DAY,
+        DayFigure.day < _At.TODAY_DAY,
+        DayFigure.figure.in_((Figures.NEW, Figures.CLOSED)),
     )
+    .group_by(DayFigure.day, DayFigure.figure)
+)
+"""New and closed cases of the current period's days, without today."""
+
+
+def _kept_sums(ask: Ask) -> _Kept:
+    return _Kept(
+        {(bool(current), name, detail): int(told) for current, name, detail, told in ask(KEPT)}
+    )
+
+
+def _kept_by_day(ask: Ask) -> tuple[Counter[date], Counter[date]]:
     counts: dict[str, Counter[date]] = {Figures.NEW: Counter(), Figures.CLOSED: Counter()}
-    for day, figure, number in rows:
+    for day, figure, number in ask(KEPT_BY_DAY):
         counts[figure][date.fromisoformat(day)] += int(number)
     return counts[Figures.NEW], counts[Figures.CLOSED]
-
-
-def _past_days(since: datetime, period: Period) -> tuple[ColumnElement[bool], ...]:
-    return DayFigure.day >= _day(since), DayFigure.day < period.days[-1].isoformat()
-
-
-def _day(instant: datetime) -> str:
-    return instant.astimezone(SHANGHAI).date().isoformat()
-
-
-def _today(period: Period) -> Span:
-    return Span(rules.span_of_day(period.days[-1]).since, period.current.until)
-
-
-def _moment_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
-    """Open, overdue and due soon as the open queue counts them, now and the same moment a period ago.
-
-    The moment lies on the day before the period's first: what came since is the rest of that day, the days that are
-    kept, and today.
-    """
-    now = epoch(look.now)
-    views = (QueueView.ALL, QueueView.OVERDUE, QueueView.DUE_SOON)
-    counts: list[Any] = [
-        select(func.count())
-        .select_from(QueueRow)
-        .where(*conditions(QueueFilter(view), now))
-        .scalar_subquery()
-        for view in views
-    ]
-    first, today = period.current.since, _today(period)
-    for at in (Ticket.received_at, Ticket.closed_at):
-        counts += [
-            _count(at > period.then, at < first),
-            _count(at >= today.since, at < today.until),
-        ]
-    row: Sequence[Any] = look.session.execute(select(*counts)).one()
-    opened, overdue, soon, *since = row
-    came = sum(since[:2]) + kept.total(Figures.NEW, current=True)
-    went = sum(since[2:]) + kept.total(Figures.ENDED, current=True)
-    late_then, soon_then = _late_and_soon_at(look, period.then)
-    return [
-        Figure(Measure.OPEN, opened, opened - came + went, opened),
-        Figure(Measure.OVERDUE, overdue, late_then, opened),
-        Figure(Measure.DUE_SOON, soon, soon_then, opened),
-    ]
 
 
 def _count(*held: ColumnElement[bool]) -> Any:
     return select(func.count()).select_from(Ticket).where(OWN, *held).scalar_subquery()
 
 
-def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
-    """How many cases were overdue at an earlier moment, and for how many others the next due lay within the hour.
+def _closed(since: Any, until: Any) -> Sequence[ColumnElement[bool]]:
+    return (
+        OWN,
+        Ticket.closed_at >= since,
+        Ticket.closed_at < until,
+        Ticket.status == TicketStatus.CLOSED,
+    )
+
+
+NEW_TODAY = (
+    select(Ticket.fault, func.count())
+    .where(OWN, Ticket.received_at >= _At.TODAY, Ticket.received_at < _At.UNTIL)
+    .group_by(Ticket.fault)
+)
+CLOSED_TODAY = select(func.count()).select_from(Ticket).where(*_closed(_At.TODAY, _At.UNTIL))
+
+
+def _moment_statement() -> Select[Any]:
+    """Open, overdue and due soon as the open queue counts them, then what came and what went: before the first day
+    that is kept, and today."""
+    views = (QueueView.ALL, QueueView.OVERDUE, QueueView.DUE_SOON)
+    counts: list[Any] = [
+        select(func.count())
+        .select_from(QueueRow)
+        .where(*conditions(QueueFilter(view), _At.NOW_SECONDS))
+        .scalar_subquery()
+        for view in views
+    ]
+    for at in (Ticket.received_at, Ticket.closed_at):
+        counts += [_count(at > _At.THEN, at < _At.SINCE), _count(at >= _At.TODAY, at < _At.UNTIL)]
+    return select(*counts)
+
+
+def _then_statement() -> Select[Any]:
+    """How many cases had a due before the end of the hour after the moment a period ago, and how many were overdue.
 
     Told from the timers as they are known today: pauses that ran at that moment are not taken out.
     """
-    soon = then + timedelta(seconds=HOUR)
+    then, soon = _At.THEN, _At.SOON_THEN
     parts: list[Any] = [
         select(Timer.ticket_id, Timer.due_at).where(
             Timer.kind.in_(JUDGED),
@@ -287,9 +335,8 @@ def _late_and_soon_at(look: Look, then: datetime) -> tuple[int, int]:
     next_dues = (
         select(func.min(dues.c.due_at).label("due_at")).group_by(dues.c.ticket_id).subquery()
     )
-    late = func.count(case((next_dues.c.due_at < then, 1)))
-    all_, late_cases = look.session.execute(select(func.count(), late).select_from(next_dues)).one()
-    return late_cases, all_ - late_cases
+    counts: list[Any] = [func.count(), func.count(case((next_dues.c.due_at < then, 1)))]
+    return select(*counts).select_from(next_dues)
 
 
 def _unindexed(column: Any) -> Any:
@@ -297,34 +344,83 @@ def _unindexed(column: Any) -> Any:
     return func.coalesce(column, column)
 
 
-def _rate_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
+MOMENT = _moment_statement()
+MOMENT_THEN = _then_statement()
+
+
+def _moment_figures(ask: Ask, kept: _Kept) -> list[Figure]:
+    """Open, overdue and due soon, now and the same moment a period ago.
+
+    The moment lies on the day before the period's first: what came since is the rest of that day, the days that are
+    kept, and today.
+    """
+    opened, overdue, soon, *since = ask(MOMENT)[0]
+    came = sum(since[:2]) + kept.total(Figures.NEW, current=True)
+    went = sum(since[2:]) + kept.total(Figures.ENDED, current=True)
+    all_then, late_then = ask(MOMENT_THEN)[0]
+    return [
+        Figure(Measure.OPEN, opened, opened - came + went, opened),
+        Figure(Measure.OVERDUE, overdue, late_then, opened),
+        Figure(Measure.DUE_SOON, soon, all_then - late_then, opened),
+    ]
+
+
+def _counted(
+    since: Any, until: Any, now: Any
+) -> list[tuple[Verdict, Any, tuple[ColumnElement[bool], ...]]]:
+    """`rules.counted_as` for the database: each verdict, the moment that puts it into the span, and when it holds."""
+    return [
+        (verdict, at, (at >= since, at < until, holds, Timer.left_out.is_(False)))
+        for verdict, at, holds in _judged(now)
+    ]
+
+
+def _judged(now: Any) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
+    """Each verdict, the moment it belongs to, and when it holds: what is written, and what runs on past its due."""
+    runs_on = and_(Timer.stopped_at.is_(None), Timer.due_at < now)
+    return [
+        (Verdict.MET, Timer.stopped_at, MET),
+        (Verdict.MISSED, Timer.due_at, or_(MISSED, runs_on)),
+        (Verdict.MISSED, UNDATED_AT, UNDATED),
+    ]
+
+
+def _rates_statement() -> CompoundSelect[Any]:
+    """Timers by kind, whether of the current period, and verdict: of today, and what is late and runs on."""
+    parts: list[Any] = [
+        select(Timer.kind, literal(1), literal(verdict.value), func.count())
+        .where(Timer.kind.in_(JUDGED), *held)
+        .group_by(Timer.kind)
+        for verdict, _, held in _counted(_At.TODAY, _At.UNTIL, _At.NOW)
+    ]
+    # What runs on past its due is in no figure of a day: no write told that it passed.
+    is_current = case((Timer.due_at >= _At.SINCE, 1), else_=0).label("current")
+    parts.append(
+        select(Timer.kind, is_current, literal(Verdict.MISSED.value), func.count())
+        .where(
+            Timer.kind.in_(JUDGED),
+            Timer.stopped_at.is_(None),
+            Timer.due_at >= _At.BEFORE,
+            Timer.due_at < _At.TODAY,
+            Timer.missed_cause.is_(None),
+            Timer.left_out.is_(False),
+        )
+        .group_by(Timer.kind, is_current)
+    )
+    return union_all(*parts)
+
+
+RATES = _rates_statement()
+
+
+def _rate_figures(ask: Ask, kept: _Kept) -> list[Figure]:
     """First response and resolution in the period and the one before (rule 18, `rules.counted_as`)."""
     counts: Counter[tuple[str, bool, str]] = Counter()
     for verdict in (Verdict.MET, Verdict.MISSED):
         for current in (True, False):
             for kind, timers in kept.of(verdict, current=current).items():
                 counts[kind, current, verdict] += timers
-    parts: list[Any] = [
-        select(Timer.kind, literal(1), literal(verdict.value), func.count())
-        .where(Timer.kind.in_(JUDGED), *held)
-        .group_by(Timer.kind)
-        for verdict, _, held in _counted(_today(period), look.now)
-    ]
-    # What runs on past its due is in no figure of a day: no write told that it passed.
-    is_current = case((Timer.due_at >= period.current.since, 1), else_=0).label("current")
-    parts.append(
-        select(Timer.kind, is_current, literal(Verdict.MISSED.value), func.count())
-        .where(
-            Timer.kind.in_(JUDGED),
-            Timer.stopped_at.is_(None),
-            Timer.due_at >= period.previous.since,
-            Timer.due_at < _today(period).since,
-            Timer.missed_cause.is_(None),
-            Timer.left_out.is_(False),
-        )
-        .group_by(Timer.kind, is_current)
-    )
-    for kind, current, told, timers in look.session.execute(union_all(*parts)):
+    for kind, current, told, timers in ask(RATES):
         counts[kind, bool(current), told] += timers
     figures = []
     for measure, kind in TIMER_OF.items():
@@ -337,26 +433,6 @@ def _rate_figures(look: Look, period: Period, kept: _Kept) -> list[Figure]:
         )
         figures.append(Figure(measure, now.share, before.share, now.of))
     return figures
-
-
-def _counted(
-    span: Span, now: datetime
-) -> list[tuple[Verdict, Any, tuple[ColumnElement[bool], ...]]]:
-    """`rules.counted_as` for the database: each verdict, the moment that puts it into the span, and when it holds."""
-    return [
-        (verdict, at, (at >= span.since, at < span.until, holds, Timer.left_out.is_(False)))
-        for verdict, at, holds in _judged(now)
-    ]
-
-
-def _judged(now: datetime) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
-    """Each verdict, the moment it belongs to, and when it holds: what is written, and what runs on past its due."""
-    runs_on = and_(Timer.stopped_at.is_(None), Timer.due_at < now)
-    return [
-        (Verdict.MET, Timer.stopped_at, MET),
-        (Verdict.MISSED, Timer.due_at, or_(MISSED, runs_on)),
-        (Verdict.MISSED, UNDATED_AT, UNDATED),
-    ]
 
 
 def _apart(look: Look, kind: TimerKind, span: Span) -> Apart:
@@ -374,14 +450,14 @@ def _apart(look: Look, kind: TimerKind, span: Span) -> Apart:
     return Apart(counts[MissedCause.CHANGE], counts[MissedCause.MERGE], counts["left_out"])
 
 
-def _satisfaction(look: Look, period: Period, kept: _Kept) -> Figure:
+SCORES_TODAY = select(func.coalesce(func.sum(SurveyAnswer.satisfaction), 0), func.count()).where(
+    SurveyAnswer.at >= _At.TODAY, SurveyAnswer.at < _At.UNTIL
+)
+
+
+def _satisfaction(ask: Ask, kept: _Kept) -> Figure:
     """Mean of the satisfaction scores answered in the period."""
-    today = _today(period)
-    scores, answers = look.session.execute(
-        select(func.coalesce(func.sum(SurveyAnswer.satisfaction), 0), func.count()).where(
-            SurveyAnswer.at >= today.since, SurveyAnswer.at < today.until
-        )
-    ).one()
+    scores, answers = ask(SCORES_TODAY)[0]
     scores += kept.total(Figures.SATISFACTION, current=True)
     answers += kept.total(Figures.ANSWERS, current=True)
     scores_before = kept.total(Figures.SATISFACTION, current=False)
@@ -394,35 +470,14 @@ def _satisfaction(look: Look, period: Period, kept: _Kept) -> Figure:
     )
 
 
-def _new_today(look: Look, period: Period) -> list[tuple[FaultCode, int]]:
-    today = _today(period)
-    rows = look.session.execute(
-        select(Ticket.fault, func.count())
-        .where(OWN, Ticket.received_at >= today.since, Ticket.received_at < today.until)
-        .group_by(Ticket.fault)
-    )
-    return [(fault, cases) for fault, cases in rows]
-
-
-def _closed_today(look: Look, period: Period) -> int:
-    counting = select(func.count()).select_from(Ticket).where(*_closed(_today(period)))
-    return look.session.scalar(counting) or 0
-
-
-def _closed(span: Span) -> Sequence[ColumnElement[bool]]:
-    return (
-        OWN,
-        Ticket.closed_at >= span.since,
-        Ticket.closed_at < span.until,
-        Ticket.status == TicketStatus.CLOSED,
-    )
-
-
 def _cases_judged(look: Look, kind: TimerKind, period: Period) -> CaseList:
     """Missed ones first, the newest first; then those met."""
     rows: list[CaseRow] = []
     total = 0
-    counted = sorted(_counted(period.current, look.now), key=lambda each: each[0] is Verdict.MET)
+    span = period.current
+    counted = sorted(
+        _counted(span.since, span.until, look.now), key=lambda each: each[0] is Verdict.MET
+    )
     for verdict, at, held_then in counted:
         held = (Timer.kind == kind, *held_then)
         total += _total(look, select(func.count()).select_from(Timer).where(*held))
@@ -465,7 +520,7 @@ def _cases_received(look: Look, span: Span, fault: FaultCode | None) -> CaseList
 
 
 def _cases_closed(look: Look, span: Span) -> CaseList:
-    return _cases_by(look, Ticket.closed_at, _closed(span))
+    return _cases_by(look, Ticket.closed_at, _closed(span.since, span.until))
 
 
 def _cases_by(look: Look, at: Any, held: Sequence[ColumnElement[bool]]) -> CaseList:

@@ -275,10 +275,36 @@ class Look:
     actor: Actor
     now: datetime
 
-    def in_one_snapshot(self) -> None:
-        """Let all statements see the store as it was at the first one; on SQLite every reader does."""
-        if self.session.get_bind().dialect.name != "sqlite":
-            self.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    def ask(self, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement that was built once for its module, with `asked` for its parameters."""
+        return self.session.connection().execute(statement, asked)
+
+
+class Looks:
+    """Queries that share one reading transaction, opened with the first and closed by `close`: one snapshot."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+
+    def look(
+        self, query: Callable[..., T], /, *, actor: Actor, now: datetime, **arguments: Any
+    ) -> T:
+        """Run a query. After a failure, not a refusal, the next one begins a new transaction."""
+        if self._session is None:
+            self._session = database.ReadSession()
+        try:
+            return query(Look(self._session, actor, now), **arguments)
+        except Refusal:
+            raise
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the transaction, if one is open."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 def look(query: Callable[..., T], /, *, actor: Actor, now: datetime, **arguments: Any) -> T:

@@ -55,7 +55,6 @@ def check_counters(look: Look) -> CounterReport:
     How many cases there are, whose they are, what they wait for and which return calls are open is recounted from
     the cases themselves; what depends on the second, from the rows at the same second.
     """
-    look.in_one_snapshot()
     now = epoch(look.now)
     saved = {
         countable(where)

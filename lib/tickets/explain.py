@@ -18,7 +18,7 @@ from lib.shared.errors import Refusal
 from lib.shared.work import Look
 from lib.tickets.open_cases import facts_of_tickets
 from lib.tickets.policies import matter_now, rulebook
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import find_visible
 from lib.tickets.targets import Amount, Target
 from lib.tickets.timers import (
     Facts,
@@ -123,11 +123,7 @@ def explain_timer(look: Look, *, ticket_id: int, kind: TimerKind, cycle: int) ->
 
     Refuses `ticket_not_found` and `no_such_timer`.
     """
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
+    ticket = find_visible(look, ticket_id)
     facts = facts_of_tickets(look.session, [ticket])[ticket.id]
     for timer in timers_of(facts, rulebook(look.session)):
         if (timer.kind, timer.cycle) == (kind, cycle):
@@ -326,11 +322,7 @@ OF_CASES = (
 
 def find_timer_marks(look: Look, *, ticket_id: int) -> TimerMarks:
     """The marks of a case's timers. Refuses `ticket_not_found`."""
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
+    ticket = find_visible(look, ticket_id)
     if ticket.source:
         return TimerMarks(frozenset(), {}, ())
     book = rulebook(look.session)

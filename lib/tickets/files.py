@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from db.codes import ActorKind, EventKind, Role
 from db.models.people import Person
@@ -14,7 +14,7 @@ from lib.shared import images, papers
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, permit
 from lib.tickets.actions import add_event, ensure_own_work
-from lib.tickets.queries import sees_contact_in_full, visible_to
+from lib.tickets.queries import find_visible, sees_contact_in_full, visible_to
 
 ATTACHERS = (Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR, Role.QUALITY)
 READERS = (Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR, Role.QUALITY)
@@ -108,17 +108,20 @@ def remove_file(work: Work, *, file_id: int) -> None:
     work.touch_ticket(ticket.id)
 
 
+FILES = (
+    select(TicketFile, Person.name)
+    .outerjoin(Person, Person.id == TicketFile.person_id)
+    .where(TicketFile.ticket_id == bindparam("of_ticket"))
+    .order_by(TicketFile.id.desc())
+)
+
+
 def list_files(look: Look, *, ticket_id: int) -> list[FileRow]:
     """The files of a case, the newest first. Refuses `ticket_not_found`."""
-    ticket = _ticket(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     opens = _may_open(look, ticket)
     actor = look.actor
-    rows = look.session.execute(
-        select(TicketFile, Person.name)
-        .outerjoin(Person, Person.id == TicketFile.person_id)
-        .where(TicketFile.ticket_id == ticket_id)
-        .order_by(TicketFile.id.desc())
-    )
+    rows = look.session.execute(FILES, {"of_ticket": ticket_id})
     return [
         FileRow(
             file.id,
@@ -162,15 +165,6 @@ def clean_name(name: str, media_type: str) -> str:
     stem = re.sub(r"\.[^.]{0,8}$", "", printable).strip(" .") or "file"
     suffix = SUFFIXES[media_type]
     return stem[: NAME_LENGTH - len(suffix)] + suffix
-
-
-def _ticket(look: Look, ticket_id: int) -> Ticket:
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
-    return ticket
 
 
 def _may_open(look: Look, ticket: Ticket) -> bool:

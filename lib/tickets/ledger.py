@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, case, false, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from db.codes import CommitmentKind, CommitmentState, Role
@@ -16,7 +16,7 @@ from db.models.customers import Customer
 from db.models.people import Person
 from db.models.tickets import Commitment, Ticket
 from lib.shared.work import Look
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import only_visible
 
 PAGE_ROWS = 50
 READERS = frozenset({Role.HOTLINE, Role.DISPATCHER, Role.SUPERVISOR, Role.QUALITY, Role.AUDITOR})
@@ -171,9 +171,7 @@ def list_scores(look: Look, *, where: LedgerFilter) -> list[Score]:
 def list_promises_of(look: Look, *, ticket_id: int) -> list[PromiseRow]:
     """The promises on a case that the actor sees, open ones first, the next due first."""
     found = look.session.execute(
-        _rows()
-        .where(Commitment.ticket_id == ticket_id, visible_to(look.actor))
-        .order_by(Commitment.due_at, Commitment.id)
+        only_visible(OF_TICKET, look.actor), {"of_ticket": ticket_id}
     ).all()
     rows = [_row(*row, now=look.now) for row in found]
     return sorted(rows, key=lambda row: not row.is_open)
@@ -204,6 +202,13 @@ def _rows() -> Any:
         .outerjoin(Customer, Customer.id == Ticket.customer_id)
         .outerjoin(by, by.id == Commitment.promised_by_id)
     )
+
+
+OF_TICKET = (
+    _rows()
+    .where(Commitment.ticket_id == bindparam("of_ticket"))
+    .order_by(Commitment.due_at, Commitment.id)
+)
 
 
 def _row(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from db.codes import CustomerLevel, EventKind, Role
 from db.models.customers import Customer
@@ -10,7 +10,7 @@ from db.models.tickets import Ticket
 from lib.shared.work import Look, Work, permit
 from lib.tickets import rules
 from lib.tickets.actions import add_event, recompute
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import find_visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,20 @@ class LevelRow:
     open_cases: int
 
 
+OPEN_OF_CUSTOMER = and_(
+    Ticket.customer_id == bindparam("of_customer"), Ticket.status.not_in(rules.ENDED_STATUSES)
+)
+OPEN_CASES = select(func.count()).select_from(Ticket).where(OPEN_OF_CUSTOMER)
+
+
 def find_level(look: Look, *, ticket_id: int) -> LevelRow | None:
-    """The level of the customer of a case that the actor may see; None without a customer."""
-    row = look.session.execute(
-        select(Customer.id, Customer.version, Customer.level)
-        .join(Ticket, Ticket.customer_id == Customer.id)
-        .where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).one_or_none()
-    if row is None:
+    """The level of the customer of a case; None without a customer. Refuses `ticket_not_found`."""
+    ticket = find_visible(look, ticket_id)
+    customer = look.session.get(Customer, ticket.customer_id) if ticket.customer_id else None
+    if customer is None:
         return None
-    of_customer = select(func.count()).select_from(Ticket).where(_is_open(row.id))
-    return LevelRow(*row, look.session.scalar(of_customer) or 0)
-
-
-def _is_open(customer_id: int) -> ColumnElement[bool]:
-    return and_(Ticket.customer_id == customer_id, Ticket.status.not_in(rules.ENDED_STATUSES))
+    open_cases: int = look.ask(OPEN_CASES, of_customer=customer.id).scalar_one()
+    return LevelRow(customer.id, customer.version, customer.level, open_cases)
 
 
 @permit(Role.SALES, Role.SUPERVISOR)
@@ -49,7 +48,7 @@ def set_customer_level(work: Work, *, customer_id: int, version: int, level: Cus
         return 0
     customer.level = level
     tickets = work.session.scalars(
-        select(Ticket).where(_is_open(customer_id)).order_by(Ticket.id)
+        select(Ticket).where(OPEN_OF_CUSTOMER).order_by(Ticket.id), {"of_customer": customer_id}
     ).all()
     told = {"fields": ["level"], "values": {"level": [before, level]}}
     for ticket in tickets:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from db.models.tickets import QueueRow, Ticket, TicketEvent
@@ -14,15 +14,16 @@ from lib.tickets.policies import matter_of
 from lib.tickets.timers import Facts
 
 CASES_AT_ONCE = 500
+FACTS = (
+    select(TicketEvent.ticket_id, *FACT_COLUMNS)
+    .where(TicketEvent.ticket_id.in_(bindparam("of_tickets", expanding=True)))
+    .order_by(TicketEvent.ticket_id, TicketEvent.at, TicketEvent.id)
+)
 
 
 def facts_of_tickets(session: Session, tickets: Sequence[Ticket]) -> dict[int, Facts]:
     """The facts of each case by its id."""
-    rows = session.execute(
-        select(TicketEvent.ticket_id, *FACT_COLUMNS)
-        .where(TicketEvent.ticket_id.in_([ticket.id for ticket in tickets]))
-        .order_by(TicketEvent.ticket_id, TicketEvent.at, TicketEvent.id)
-    )
+    rows = session.execute(FACTS, {"of_tickets": [ticket.id for ticket in tickets]})
     told = {
         ticket_id: [rules.Fact(*row[1:]) for row in of_ticket]
         for ticket_id, of_ticket in groupby(rows, attrgetter("ticket_id"))

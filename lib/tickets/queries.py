@@ -6,9 +6,21 @@ Who may see which case is `visible_to`; phones and addresses are masked here, by
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from db.codes import (
     ActorKind,
@@ -68,6 +80,8 @@ READERS = frozenset(
 """Roles that see every case; a technician sees those assigned to him or with a visit of his."""
 
 MINUTES = frozenset({TargetUnit.WORKING_MINUTES, TargetUnit.CALENDAR_MINUTES})
+
+Question = TypeVar("Question", bound=Select[*tuple[Any, ...]])
 
 REVEALERS = frozenset({Role.SALES, Role.QUALITY, Role.TECHNICIAN})
 """Roles that read masked contacts and may ask, with a reason, to see one in full."""
@@ -200,6 +214,44 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return false()
 
 
+def only_visible(statement: Question, actor: Actor) -> Question:
+    """The statement over tickets, narrowed to those that the actor may see."""
+    if actor.kind is ActorKind.SYSTEM or actor.has(*READERS):
+        return statement
+    return statement.where(visible_to(actor))
+
+
+EVENTS = (
+    select(TicketEvent)
+    .where(TicketEvent.ticket_id == bindparam("of_ticket"))
+    .order_by(TicketEvent.id)
+)
+TIMERS = select(Timer).where(Timer.ticket_id == bindparam("of_ticket"))
+RECORDED = (
+    select(TicketEvent.at, func.min(TicketEvent.recorded_at))
+    .where(
+        TicketEvent.ticket_id == bindparam("of_ticket"),
+        TicketEvent.at.in_(bindparam("instants", expanding=True)),
+    )
+    .group_by(TicketEvent.at)
+)
+NAMES = select(Person.id, Person.name).where(Person.id.in_(bindparam("ids", expanding=True)))
+"""What every case's page asks, built once."""
+
+
+def find_visible(look: Look, ticket_id: int) -> Ticket:
+    """The case, if the actor may see it; at hand for the rest of the transaction. Refuses `ticket_not_found`."""
+    seen: dict[tuple[str, int], Ticket] = look.session.info.setdefault("visible_tickets", {})
+    asked = look.actor.label, ticket_id
+    if asked not in seen:
+        held = Ticket.id == ticket_id, visible_to(look.actor)
+        ticket = look.session.scalars(select(Ticket).where(*held)).first()
+        if ticket is None:
+            raise Refusal("ticket_not_found")
+        seen[asked] = ticket
+    return seen[asked]
+
+
 def sees_contact_in_full(look: Look, ticket: Ticket) -> bool:
     """Whether the actor reads this case's phone and address: by role, or as its technician (P-05).
 
@@ -224,7 +276,7 @@ def sees_contact_in_full(look: Look, ticket: Ticket) -> bool:
 
 def find_ticket(look: Look, *, ticket_id: int) -> TicketDetail:
     """One case with its customer, item and the steps that the actor may take. Refuses `ticket_not_found`."""
-    ticket = _visible(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     session = look.session
     customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
     contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
@@ -289,10 +341,8 @@ def find_ticket_id(look: Look, *, number: str) -> int | None:
 
 def list_events(look: Look, *, ticket_id: int) -> list[EventRow]:
     """The timeline, newest first, each state with the time it was entered and left. Refuses `ticket_not_found`."""
-    _visible(look, ticket_id)
-    events = look.session.scalars(
-        select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
-    ).all()
+    find_visible(look, ticket_id)
+    events = look.session.scalars(EVENTS, {"of_ticket": ticket_id}).all()
     left = _stage_ends(events)
     names = _names(
         look,
@@ -343,8 +393,8 @@ def _stage_ends(events: Iterable[TicketEvent]) -> dict[int, datetime | None]:
 
 def list_timers(look: Look, *, ticket_id: int) -> list[TimerRow]:
     """The timers of the running cycle: first response, resolution, and the open return call if there is one."""
-    ticket = _visible(look, ticket_id)
-    timers = look.session.scalars(select(Timer).where(Timer.ticket_id == ticket_id)).all()
+    ticket = find_visible(look, ticket_id)
+    timers = look.session.scalars(TIMERS, {"of_ticket": ticket_id}).all()
     newest = {
         kind: max((timer for timer in timers if timer.kind is kind), key=lambda timer: timer.cycle)
         for kind in TimerKind
@@ -392,11 +442,7 @@ def _recorded_at(
     wanted = {stop for stop in stops if stop is not None}
     if not wanted:
         return {}
-    found = look.session.execute(
-        select(TicketEvent.at, func.min(TicketEvent.recorded_at))
-        .where(TicketEvent.ticket_id == ticket_id, TicketEvent.at.in_(wanted))
-        .group_by(TicketEvent.at)
-    )
+    found = look.ask(RECORDED, of_ticket=ticket_id, instants=list(wanted))
     return {row[0]: row[1] for row in found}
 
 
@@ -452,7 +498,7 @@ def find_promise(
 
 def list_legal_moves(look: Look, *, ticket_id: int) -> list[Step]:
     """The steps that the actor may take on the case now, the usual next one first. Refuses `ticket_not_found`."""
-    ticket = _visible(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     return legal_steps(
         ticket.status,
         look.actor,
@@ -512,18 +558,8 @@ def _of_customer(
     ]
 
 
-def _visible(look: Look, ticket_id: int) -> Ticket:
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
-    return ticket
-
-
 def _names(look: Look, ids: Collection[int | None]) -> dict[int | None, str]:
     wanted = {person_id for person_id in ids if person_id is not None}
     if not wanted:
         return {}
-    found = look.session.execute(select(Person.id, Person.name).where(Person.id.in_(wanted)))
-    return {row.id: row.name for row in found}
+    return {row.id: row.name for row in look.ask(NAMES, ids=list(wanted))}

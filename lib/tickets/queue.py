@@ -13,7 +13,20 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    desc,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -416,7 +429,7 @@ def matches(where: QueueFilter, line: QueueLine, now: int) -> bool:
             return True
 
 
-def conditions(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
+def conditions(where: QueueFilter, now: int | BindParameter[int]) -> list[ColumnElement[bool]]:
     """The same as `matches`, for the database."""
     held: list[ColumnElement[bool]] = []
     if where.only_of is not None:
@@ -440,7 +453,7 @@ def conditions(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
     return held
 
 
-def _view_condition(where: QueueFilter, now: int) -> list[ColumnElement[bool]]:
+def _view_condition(where: QueueFilter, now: int | BindParameter[int]) -> list[ColumnElement[bool]]:
     match where.view:
         case QueueView.OVERDUE:
             return [QueueRow.due_at < now]
@@ -541,15 +554,12 @@ def page_of(
     backwards = before is not None
     start = before if backwards else after
     falling = where.descending != backwards
-    value = _sorted_by(where)
-    query = lines_query(conditions(where, now))
-    if start is not None:
-        query = query.where(_is_beyond(value, start, falling=falling))
-    if falling:
-        query = query.order_by(value.desc(), QueueRow.ticket_id.desc())
-    else:
-        query = query.order_by(value, QueueRow.ticket_id)
-    found = [QueueLine(*row) for row in session.execute(query.limit(PAGE_ROWS + 1))]
+    # What somebody looks for may be a name or a telephone number: it is not kept.
+    build = _page_statement if where.text else _kept_page_statement
+    at, ticket_id = start if start is not None else (None, None)
+    asked = {"now": now, "start_at": at, "start_id": ticket_id} if start else {"now": now}
+    statement = build(where, falling=falling, further=start is not None)
+    found = [QueueLine(*row) for row in session.connection().execute(statement, asked)]
     lines, more = found[:PAGE_ROWS], found[PAGE_ROWS:]
     beyond = where.key_of(more[0]) if more else None
     if backwards:
@@ -561,8 +571,24 @@ def page_of(
     return lines, after, beyond
 
 
-def _is_beyond(value: ColumnElement[Any], key: Key, *, falling: bool) -> ColumnElement[bool]:
-    at, ticket_id = key
+def _page_statement(where: QueueFilter, *, falling: bool, further: bool) -> Select[Any]:
+    """A page of the list as of `now`; a `further` one lies beyond `start_at` and `start_id`."""
+    value = _sorted_by(where)
+    query = lines_query(conditions(where, bindparam("now", type_=Integer)))
+    if further:
+        query = query.where(_is_beyond(value, falling=falling))
+    order = (value, QueueRow.ticket_id)
+    return query.order_by(*[desc(each) for each in order] if falling else order).limit(
+        PAGE_ROWS + 1
+    )
+
+
+_kept_page_statement = lru_cache(maxsize=256)(_page_statement)
+
+
+def _is_beyond(value: ColumnElement[Any], *, falling: bool) -> ColumnElement[bool]:
+    at: BindParameter[Any] = bindparam("start_at")
+    ticket_id = bindparam("start_id", type_=Integer)
     if falling:
         return or_(value < at, and_(value == at, QueueRow.ticket_id < ticket_id))
     return or_(value > at, and_(value == at, QueueRow.ticket_id > ticket_id))
@@ -574,9 +600,20 @@ def lines_query(held: Collection[ColumnElement[bool]]) -> Select[Any]:
     return select(*columns).where(*held)
 
 
+CHANGE_NUMBER = select(ChangeHead.number)
+TECHNICIANS = (
+    select(Person.id, Person.name)
+    .join(PersonRole)
+    .where(PersonRole.role == Role.TECHNICIAN, Person.active)
+    .order_by(Person.name, Person.id)
+)
+"""What every page of the queue asks, built once."""
+
+
 def read_change_number(look: Look) -> int:
     """The newest change number; whoever reads it before the rows misses no change."""
-    return look.session.scalar(select(ChangeHead.number)) or 0
+    number: int | None = look.ask(CHANGE_NUMBER).scalar()
+    return number or 0
 
 
 def count_lines(look: Look, *, where: QueueFilter) -> int:
@@ -610,13 +647,7 @@ def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine
 
 def list_technicians(session: Session) -> list[tuple[int, str]]:
     """Active technicians, id and name, by name."""
-    found = session.execute(
-        select(Person.id, Person.name)
-        .join(PersonRole)
-        .where(PersonRole.role == Role.TECHNICIAN, Person.active)
-        .order_by(Person.name, Person.id)
-    )
-    return [(person_id, name) for person_id, name in found]
+    return [(person_id, name) for person_id, name in session.connection().execute(TECHNICIANS)]
 
 
 class TallyKeeper:

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import Integer, and_, bindparam, or_, select
 
 from db.codes import EventKind, FaultCode, LinkKind, ReturnCallState, TicketStatus, WaitingFor
 from db.models.customers import Customer
 from db.models.tickets import ReturnCall, Ticket, TicketEvent, TicketLink, TicketMerge
-from lib.shared.errors import Refusal
 from lib.shared.work import Look
 from lib.tickets.links import MESSAGES, Return, how_by_record
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import find_visible, only_visible
 from lib.tickets.rules import OPEN_STATUSES
 
 SAME_REPORT = timedelta(days=30)
@@ -74,46 +73,66 @@ class Message:
     words: str
 
 
+MERGES = (
+    select(TicketMerge.id, TicketMerge.absorbed_id, TicketMerge.survivor_id)
+    .where(
+        or_(
+            TicketMerge.absorbed_id == bindparam("of_ticket"),
+            TicketMerge.survivor_id == bindparam("of_ticket"),
+        ),
+        TicketMerge.undone_at.is_(None),
+    )
+    .order_by(TicketMerge.id)
+)
+LINKS = (
+    select(TicketLink.id, TicketLink.ticket_id, TicketLink.other_id, TicketLink.kind)
+    .where(
+        or_(
+            TicketLink.ticket_id == bindparam("of_ticket"),
+            TicketLink.other_id == bindparam("of_ticket"),
+        )
+    )
+    .order_by(TicketLink.id)
+)
+MAY_BE_THE_SAME = and_(
+    Ticket.customer_id == bindparam("of_customer"),
+    Ticket.id != bindparam("of_ticket"),
+    Ticket.status.in_(OPEN_STATUSES),
+    Ticket.received_at >= bindparam("since"),
+    Ticket.received_at <= bindparam("until"),
+    or_(Ticket.fault == bindparam("fault"), Ticket.item_id == bindparam("item")),
+)
+OTHERS = (
+    select(Ticket, Customer.name)
+    .outerjoin(Customer, Customer.id == Ticket.customer_id)
+    .where(or_(Ticket.id.in_(bindparam("ids", expanding=True)), MAY_BE_THE_SAME))
+    .order_by(Ticket.received_at.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+"""What every case's page asks, built once."""
+
+
 def list_relations(look: Look, *, ticket_id: int) -> list[Related]:
     """Merges first, then links, then open cases that may be the same report. Refuses `ticket_not_found`."""
-    ticket = _ticket(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     found: list[Related] = []
-    merges = look.session.execute(
-        select(TicketMerge.id, TicketMerge.absorbed_id, TicketMerge.survivor_id)
-        .where(
-            or_(TicketMerge.absorbed_id == ticket_id, TicketMerge.survivor_id == ticket_id),
-            TicketMerge.undone_at.is_(None),
-        )
-        .order_by(TicketMerge.id)
-    ).all()
-    links = look.session.execute(
-        select(TicketLink.id, TicketLink.ticket_id, TicketLink.other_id, TicketLink.kind)
-        .where(or_(TicketLink.ticket_id == ticket_id, TicketLink.other_id == ticket_id))
-        .order_by(TicketLink.id)
-    ).all()
+    merges = look.ask(MERGES, of_ticket=ticket_id).all()
+    links = look.ask(LINKS, of_ticket=ticket_id).all()
     ids = {each for row in merges for each in (row.absorbed_id, row.survivor_id)}
     ids |= {each for row in links for each in (row.ticket_id, row.other_id)}
     ids.discard(ticket_id)
-    possible: ColumnElement[bool] = false()
-    if ticket.customer_id is not None and ticket.status in OPEN_STATUSES:
-        same: ColumnElement[bool] = Ticket.fault == ticket.fault
-        if ticket.item_id is not None:
-            same = or_(same, Ticket.item_id == ticket.item_id)
-        possible = (
-            (Ticket.customer_id == ticket.customer_id)
-            & (Ticket.id != ticket_id)
-            & Ticket.status.in_(OPEN_STATUSES)
-            & (Ticket.received_at >= ticket.received_at - SAME_REPORT)
-            & (Ticket.received_at <= ticket.received_at + SAME_REPORT)
-            & same
-        )
-    rows = look.session.execute(
-        select(Ticket, Customer.name)
-        .outerjoin(Customer, Customer.id == Ticket.customer_id)
-        .where(or_(Ticket.id.in_(ids), possible), visible_to(look.actor))
-        .order_by(Ticket.received_at.desc())
-        .limit(len(ids) + MOST_POSSIBLE)
-    )
+    asked = {
+        "of_ticket": ticket_id,
+        "ids": list(ids),
+        # What has ended is a duplicate of nothing.
+        "of_customer": ticket.customer_id if ticket.status in OPEN_STATUSES else None,
+        "fault": ticket.fault,
+        "item": ticket.item_id,
+        "since": ticket.received_at - SAME_REPORT,
+        "until": ticket.received_at + SAME_REPORT,
+        "most": len(ids) + MOST_POSSIBLE,
+    }
+    rows = look.session.execute(only_visible(OTHERS, look.actor), asked)
     others = {other.id: (other, company or "") for other, company in rows}
     for row in merges:
         is_into = row.absorbed_id == ticket_id
@@ -139,7 +158,7 @@ def list_relations(look: Look, *, ticket_id: int) -> list[Related]:
 
 def list_messages(look: Look, *, ticket_id: int) -> list[Message]:
     """What the customer said, the newest first. Refuses `ticket_not_found`."""
-    ticket = _ticket(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     events = look.session.scalars(
         select(TicketEvent)
         .where(TicketEvent.ticket_id == ticket_id, TicketEvent.kind.in_(MESSAGES))
@@ -159,7 +178,7 @@ def list_messages(look: Look, *, ticket_id: int) -> list[Message]:
 
 def find_return_by_record(look: Look, *, ticket_id: int) -> Return:
     """Whether a fault that is back reopens the case or recurs, by what the return call told (rule 13)."""
-    ticket = _ticket(look, ticket_id)
+    ticket = find_visible(look, ticket_id)
     state: ReturnCallState | None = look.session.scalar(
         select(ReturnCall.state).where(
             ReturnCall.ticket_id == ticket_id, ReturnCall.cycle == ticket.cycle
@@ -189,12 +208,3 @@ def _related(
         merge_id,
         link_id,
     )
-
-
-def _ticket(look: Look, ticket_id: int) -> Ticket:
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
-    return ticket

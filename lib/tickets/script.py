@@ -2,16 +2,27 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from db.codes import CallStep, EventKind, ReturnCallResult
-from db.models.tickets import PhoneCall, Ticket, TicketEvent
-from lib.shared.errors import Refusal
+from db.models.tickets import PhoneCall, TicketEvent
 from lib.shared.work import Look
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import find_visible
 
 AFTER_THE_CALL = (EventKind.CONTACTED, EventKind.CHANGED, EventKind.RETURN_CALL)
 REACHED = {result.value for result in ReturnCallResult} - {ReturnCallResult.NO_ANSWER.value}
+
+
+CALLS = (
+    select(PhoneCall.steps)
+    .where(PhoneCall.ticket_id == bindparam("of_ticket"))
+    .order_by(PhoneCall.id)
+)
+EVENTS_AFTER = (
+    select(TicketEvent.kind, TicketEvent.at, TicketEvent.details)
+    .where(TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind.in_(AFTER_THE_CALL))
+    .order_by(TicketEvent.at, TicketEvent.id)
+)
 
 
 def find_script(look: Look, *, ticket_id: int) -> dict[CallStep, datetime]:
@@ -20,23 +31,13 @@ def find_script(look: Look, *, ticket_id: int) -> dict[CallStep, datetime]:
     The call that brought the case stamps six of them. The case is followed up with the first contact or date of a
     next action (S-24), and called back when the customer was reached (S-25). Refuses `ticket_not_found`.
     """
-    found = look.session.execute(
-        select(Ticket.id, PhoneCall.steps)
-        .outerjoin(PhoneCall, PhoneCall.ticket_id == Ticket.id)
-        .where(Ticket.id == ticket_id, visible_to(look.actor))
-        .order_by(PhoneCall.id)
-    ).all()
-    if not found:
-        raise Refusal("ticket_not_found")
-    told: dict[str, str] = next((steps for _, steps in found if steps), {})
+    find_visible(look, ticket_id)
+    calls = look.ask(CALLS, of_ticket=ticket_id).scalars()
+    told: dict[str, str] = next(filter(None, calls), {})
     if not told:
         return {}
     done = {CallStep(step): datetime.fromisoformat(at) for step, at in told.items()}
-    events = look.session.execute(
-        select(TicketEvent.kind, TicketEvent.at, TicketEvent.details)
-        .where(TicketEvent.ticket_id == ticket_id, TicketEvent.kind.in_(AFTER_THE_CALL))
-        .order_by(TicketEvent.at, TicketEvent.id)
-    )
+    events = look.ask(EVENTS_AFTER, of_ticket=ticket_id)
     for kind, at, details in events:
         if kind is EventKind.RETURN_CALL:
             if details.get("result") in REACHED:

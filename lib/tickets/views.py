@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from db.codes import Priority, Role, TicketStatus
 from db.models.people import Person
@@ -92,32 +92,44 @@ class SavedList:
     version: int
 
 
+VIEWS = (
+    select(
+        SavedView.id,
+        SavedView.owner_id,
+        SavedView.name,
+        SavedView.shared_roles,
+        SavedView.query,
+        SavedView.version,
+        Person.name.label("owner"),
+    )
+    .join(Person, Person.id == SavedView.owner_id)
+    .where(Person.active)
+    .order_by(SavedView.owner_id != bindparam("asking"), SavedView.name, SavedView.id)
+)
+"""Every list there is, the asking person's own ones first."""
+
+
 def list_views(look: Look) -> list[SavedList]:
     """The actor's own lists by name, then those shared with one of his roles; ten at most."""
     actor = look.actor
     if actor.person_id is None:
         return []
-    found = look.session.execute(
-        select(SavedView, Person.name)
-        .join(Person, Person.id == SavedView.owner_id)
-        .where(Person.active)
-        .order_by(SavedView.owner_id != actor.person_id, SavedView.name, SavedView.id)
-    )
+    found = look.ask(VIEWS, asking=actor.person_id)
     return [
         SavedList(
             view.id,
             view.name,
-            "" if view.owner_id == actor.person_id else owner,
+            "" if view.owner_id == actor.person_id else view.owner,
             tuple(view.shared_roles),
             filter_of(dict(parse_qsl(view.query))),
             view.version,
         )
-        for view, owner in found
+        for view in found
         if _reads(actor, view)
     ][:MOST_SHOWN]
 
 
-def _reads(actor: Actor, view: SavedView) -> bool:
+def _reads(actor: Actor, view: Any) -> bool:
     return view.owner_id == actor.person_id or not actor.roles.isdisjoint(view.shared_roles)
 
 

@@ -7,13 +7,12 @@ from sqlalchemy import select
 
 from db.codes import TimerKind, TimerPhase, WaitingFor
 from db.models.people import Person
-from db.models.tickets import Ticket, TicketEvent
-from lib.shared.errors import Refusal
+from db.models.tickets import TicketEvent
 from lib.shared.work import Look
 from lib.tickets import rules
 from lib.tickets.actions import FACT_COLUMNS
 from lib.tickets.policies import matter_of, rulebook
-from lib.tickets.queries import visible_to
+from lib.tickets.queries import find_visible
 from lib.tickets.timers import expected_due, timers_of
 
 
@@ -30,11 +29,7 @@ class Wait:
 
 def find_wait(look: Look, *, ticket_id: int) -> Wait | None:
     """The wait of the case, None when it waits for nobody. Refuses `ticket_not_found`."""
-    ticket = look.session.scalars(
-        select(Ticket).where(Ticket.id == ticket_id, visible_to(look.actor))
-    ).first()
-    if ticket is None:
-        raise Refusal("ticket_not_found")
+    ticket = find_visible(look, ticket_id)
     if ticket.waiting_for is None:
         return None
     owner = look.session.get(Person, ticket.waiting_owner_id) if ticket.waiting_owner_id else None

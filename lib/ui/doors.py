@@ -1,11 +1,14 @@
 """The two doors of every page: `read` runs a query, `submit` an action, both for the session's person as of now.
 
-Fragments and callbacks run before or without the shell, so each call looks the session up again: a demotion, a
-sign-out or an expiry takes effect at the next interaction (security 7).
+The reads of a whole run share one transaction and one look-up of the session. Fragments and callbacks run before or
+without the shell, so each of their calls looks the session up again: a demotion, a sign-out or an expiry takes effect
+at the next interaction (security 7).
 """
 
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +20,7 @@ from lib.people.sessions import SessionFacts, find_session_by_id
 from lib.shared import clock
 from lib.shared.errors import Refusal
 from lib.shared.logs import log
-from lib.shared.work import Actor, Look, action_name, look, perform, system
+from lib.shared.work import Actor, Look, Looks, action_name, look, perform, system
 from lib.ui import menu
 from lib.ui.labels import code_label, escape, label, when
 
@@ -40,8 +43,39 @@ BEFORE_READY: frozenset[Any] = frozenset(
 """What somebody may do before a new password is set and the pledge given."""
 
 
+class _Run(threading.local):
+    """The run of a page that this thread is in; None in a fragment or a callback."""
+
+    looks: Looks | None = None
+    row_id: int | None = None
+    facts: SessionFacts | None = None
+
+
+_run = _Run()
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Let the reads of this run see the store at one moment; what is written within it is seen by the next read."""
+    _run.looks, _run.row_id = Looks(), session_row()
+    try:
+        yield
+    finally:
+        _run.looks.close()
+        _run.looks = _run.row_id = _run.facts = None
+
+
+def _look_again() -> None:
+    """Something was written, or may have been: what was read before is over."""
+    _run.facts = None
+    if _run.looks is not None:
+        _run.looks.close()
+
+
 def session_row() -> int | None:
     """The session's row id as the guard found it; None for anonymous browsers."""
+    if _run.row_id is not None:
+        return _run.row_id
     row = st.user.to_dict().get("session_row")
     return int(str(row)) if row else None
 
@@ -51,7 +85,7 @@ def current() -> SessionFacts | None:
     row_id = session_row()
     if row_id is None:
         return None
-    return look(find_session_by_id, actor=system("doors"), now=clock.now(), row_id=row_id)
+    return _look(_facts, row_id=row_id)
 
 
 def enter(page: str) -> Actor:
@@ -80,21 +114,30 @@ def _looked(query: Callable[..., T], arguments: dict[str, Any]) -> T:
     row_id = session_row()
     if row_id is None:
         raise Refusal("signed_out")
-    answer: T = look(
-        _as_person,
-        actor=system("doors"),
-        now=clock.now(),
-        row_id=row_id,
-        query=query,
-        arguments=arguments,
-    )
+    answer: T = _look(_as_person, row_id=row_id, query=query, arguments=arguments)
     return answer
+
+
+def _look(query: Callable[..., T], /, **arguments: Any) -> T:
+    who, now = system("doors"), clock.now()
+    if _run.looks is None:
+        return look(query, actor=who, now=now, **arguments)
+    return _run.looks.look(query, actor=who, now=now, **arguments)
+
+
+def _facts(asked: Look, *, row_id: int) -> SessionFacts | None:
+    if _run.facts is not None:
+        return _run.facts
+    facts = find_session_by_id(asked, row_id=row_id)
+    if _run.looks is not None:
+        _run.facts = facts
+    return facts
 
 
 def _as_person(
     asked: Look, *, row_id: int, query: Callable[..., T], arguments: dict[str, Any]
 ) -> T:
-    facts = find_session_by_id(asked, row_id=row_id)
+    facts = _facts(asked, row_id=row_id)
     _ensure_may_go_on(facts, query)
     assert facts is not None
     return query(Look(asked.session, facts.actor, asked.now), **arguments)
@@ -114,10 +157,7 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
     the words are kept for the next run and what was typed stays.
     """
     try:
-        facts = current()
-        _ensure_may_go_on(facts, action)
-        assert facts is not None
-        answer = perform(action, actor=facts.actor, now=clock.now(), key=key, **arguments)
+        answer = _performed(action, key, arguments)
     except Refusal as refusal:
         st.session_state[REFUSAL] = refusal
         return None
@@ -130,13 +170,19 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
     return answer
 
 
+def _performed(action: Callable[..., T], key: str | None, arguments: dict[str, Any]) -> T:
+    _look_again()
+    facts = current()
+    _ensure_may_go_on(facts, action)
+    assert facts is not None
+    _look_again()
+    return perform(action, actor=facts.actor, now=clock.now(), key=key, **arguments)
+
+
 def attempt(action: Callable[..., object], *, key: str, **arguments: Any) -> Refusal | None:
     """Run one action of several as `submit` does; why it was refused is answered, not kept for the next run."""
     try:
-        facts = current()
-        _ensure_may_go_on(facts, action)
-        assert facts is not None
-        perform(action, actor=facts.actor, now=clock.now(), key=key, **arguments)
+        _performed(action, key, arguments)
     except Refusal as refusal:
         return refusal
     except Exception as error:  # noqa: BLE001 - `failed` logs it

@@ -4,8 +4,10 @@ import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 
 import streamlit as st
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 
@@ -20,6 +22,11 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$~:@&])")
 def language() -> Language:
     """The language of this browser's screens; fragments and callbacks see it too."""
     return Language(st.session_state.get(LANGUAGE_KEY, Language.ZH_CN))
+
+
+@cache
+def _locale(spoken: Language) -> Locale:
+    return Locale.parse(spoken.value)
 
 
 def label(key: str, **params: object) -> str:
@@ -38,13 +45,13 @@ def when(instant: datetime | None, *, seconds: bool = False) -> str:
     if instant is None:
         return ""
     pattern = "yyyy-MM-dd HH:mm:ss" if seconds else "yyyy-MM-dd HH:mm"
-    return format_datetime(instant.astimezone(SHANGHAI), pattern, locale=str(language()))
+    return format_datetime(instant.astimezone(SHANGHAI), pattern, locale=_locale(language()))
 
 
 def clock_time(instant: datetime | None) -> str:
     """An instant as hour and minute in Shanghai, "" for None."""
     return (
-        format_datetime(instant.astimezone(SHANGHAI), "HH:mm", locale=str(language()))
+        format_datetime(instant.astimezone(SHANGHAI), "HH:mm", locale=_locale(language()))
         if instant
         else ""
     )
@@ -52,7 +59,7 @@ def clock_time(instant: datetime | None) -> str:
 
 def day(on: date | None) -> str:
     """A day with its weekday, "" for None."""
-    return format_date(on, "yyyy-MM-dd EEE", locale=str(language())) if on else ""
+    return format_date(on, "yyyy-MM-dd EEE", locale=_locale(language())) if on else ""
 
 
 def span(length: timedelta) -> str:
@@ -69,7 +76,7 @@ def span(length: timedelta) -> str:
 
 
 def number(value: int | float | Decimal) -> str:
-    return str(format_decimal(value, locale=str(language())))
+    return str(format_decimal(value, locale=_locale(language())))
 
 
 def percent(value: float | None, *, digits: int = 1) -> str:
@@ -77,7 +84,7 @@ def percent(value: float | None, *, digits: int = 1) -> str:
     if value is None:
         return "–"
     pattern = "0." + "0" * digits + "%" if digits else "0%"
-    return str(format_percent(value, pattern, locale=str(language())))
+    return str(format_percent(value, pattern, locale=_locale(language())))
 
 
 def escape(stored: str) -> str:

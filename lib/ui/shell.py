@@ -14,6 +14,7 @@ from lib.ui.labels import LANGUAGE_KEY, escape, label, language
 NAME = "CurtainCall"
 ICON = str(ROOT / "lib" / "web" / "assets" / "icon.svg")
 KEPT_LANGUAGE = "shell.kept_language"
+PAGES = "shell.pages"
 
 FIRST_ADDRESS = "home"
 
@@ -74,18 +75,30 @@ def _navigation(facts: SessionFacts | None) -> "st.Page":
         home = st.Page(_nothing, title=NAME, url_path=FIRST_ADDRESS, default=True)
         pages = [st.Page(each.path, title=NAME, url_path=each.name) for each in menu.registered()]
         return st.navigation([home, *pages], position="hidden")
+    asked = (language(), facts.actor.roles)
+    # Made once for a tab, a tenth of a run is saved.
+    made_for, pages = st.session_state.get(PAGES, (None, []))
+    if made_for != asked:
+        pages = _pages_of(facts)
+        st.session_state[PAGES] = (asked, pages)
+    return st.navigation(pages, position="top" if facts.ready else "hidden")
+
+
+def _pages_of(facts: SessionFacts) -> list["st.Page"]:
     home = st.Page(_go_home, title=NAME, url_path=FIRST_ADDRESS, default=True, visibility="hidden")
-    pages = [
-        st.Page(
-            each.path,
-            title=label(f"page.{each.name}"),
-            icon=each.icon,
-            url_path=each.name,
-            visibility="visible" if each.shown else "hidden",
-        )
-        for each in menu.open_to(facts.actor.roles)
+    return [
+        home,
+        *(
+            st.Page(
+                each.path,
+                title=label(f"page.{each.name}"),
+                icon=each.icon,
+                url_path=each.name,
+                visibility="visible" if each.shown else "hidden",
+            )
+            for each in menu.open_to(facts.actor.roles)
+        ),
     ]
-    return st.navigation([home, *pages], position="top" if facts.ready else "hidden")
 
 
 def _nothing() -> None:
@@ -155,4 +168,5 @@ def _is_coded(value: object) -> bool:
     return isinstance(value, StrEnum)
 
 
-run()
+with doors.one_look():
+    run()

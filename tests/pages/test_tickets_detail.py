@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event, update
 from streamlit.testing.v1 import AppTest
 
 from db import session as database
@@ -19,6 +20,7 @@ from db.codes import (
     TicketStatus,
     WaitingFor,
 )
+from db.models.people import Person
 from db.models.tickets import Ticket
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
@@ -125,6 +127,41 @@ def test_a_case_that_a_call_brought_shows_when_each_step_of_the_script_was_done(
         row = f"<dt>{text(ZH, f'call_step.{step}')}</dt><dd>{local(at)}</dd>"
         assert row in card
     assert f"<dt>{text(ZH, 'call_step.follow')}</dt><dd>{text(ZH, 'script.open')}</dd>" in card
+
+
+def test_a_run_looks_its_session_up_once_and_reads_in_one_transaction(
+    ticket: int, cast: Cast
+) -> None:
+    at = open_page(cast.hotline, ticket)
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(" ".join(statement.split()))
+
+    event.listen(database.reader(), "before_cursor_execute", note)
+    begun = []
+    event.listen(database.reader(), "begin", lambda connection: begun.append(connection))
+    try:
+        at.run()
+    finally:
+        event.remove(database.reader(), "before_cursor_execute", note)
+    print(f"{len(asked)} statements to show a case")
+    assert sum("FROM desk_sessions" in each for each in asked) == 1
+    assert len(begun) == 1
+    assert len(asked) <= 34
+
+
+def test_who_is_deactivated_within_an_open_page_is_out_at_the_next_run(
+    ticket: int, cast: Cast
+) -> None:
+    at = open_page(cast.hotline, ticket)
+    assert steps_of(at)
+    with database.writing() as session:
+        session.execute(
+            update(Person).where(Person.id == cast.hotline.person_id).values(active=False)
+        )
+    at.run()
+    assert not steps_of(at)
 
 
 def test_each_role_finds_only_its_steps(ticket: int, cast: Cast) -> None:

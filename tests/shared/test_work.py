@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import StatementError
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from db import session as database
 from db.codes import Role
@@ -27,6 +27,7 @@ from db.models.people import (
 from lib.shared.errors import Refusal
 from lib.shared.work import (
     KEY_DAYS,
+    Looks,
     Work,
     actor_of,
     audit_hash,
@@ -519,6 +520,47 @@ def test_a_refusal_among_several_actions_undoes_them_all(cast, now):
     with pytest.raises(Refusal, match="no_longer_allowed"):
         tell()
     assert books() == before
+
+
+def names_of(asked):
+    return asked.session.scalars(select(Customer.name).order_by(Customer.id)).all()
+
+
+def test_looks_see_one_moment_until_they_are_closed(cast, now):
+    perform(bring_customer, actor=cast.hotline, now=now, name="华庭")
+    looks = Looks()
+    told = {"actor": cast.hotline, "now": now}
+    try:
+        assert looks.look(names_of, **told) == ["华庭"]
+        perform(bring_customer, actor=cast.hotline, now=now, name="锦江")
+        assert look(names_of, **told) == ["华庭", "锦江"]
+        assert looks.look(names_of, **told) == ["华庭"]
+        looks.close()
+        assert looks.look(names_of, **told) == ["华庭", "锦江"]
+    finally:
+        looks.close()
+
+
+def test_looks_go_on_after_a_refusal_and_begin_anew_after_a_failure(cast, now):
+    def refuse(asked):
+        raise Refusal("not_found")
+
+    def fail(asked):
+        return asked.session.execute(text("SELECT nothing FROM nowhere"))
+
+    looks = Looks()
+    told = {"actor": cast.hotline, "now": now}
+    try:
+        assert looks.look(names_of, **told) == []
+        perform(bring_customer, actor=cast.hotline, now=now, name="华庭")
+        with pytest.raises(Refusal):
+            looks.look(refuse, **told)
+        assert looks.look(names_of, **told) == []
+        with pytest.raises(DBAPIError):
+            looks.look(fail, **told)
+        assert looks.look(names_of, **told) == ["华庭"]
+    finally:
+        looks.close()
 
 
 @pytest.mark.slow
