@@ -221,6 +221,16 @@ def only_visible(statement: Question, actor: Actor) -> Question:
     return statement.where(visible_to(actor))
 
 
+BESIDE = (
+    select(Customer, Contact, Item, Site)
+    .select_from(Ticket)
+    .outerjoin(Customer, Customer.id == Ticket.customer_id)
+    .outerjoin(Contact, Contact.id == Ticket.contact_id)
+    .outerjoin(Item, Item.id == Ticket.item_id)
+    .outerjoin(Site, Site.id == func.coalesce(Ticket.site_id, Item.site_id))
+    .where(Ticket.id == bindparam("of_ticket"))
+)
+"""The case's customer, contact, item and site, the item's where the case names none."""
 EVENTS = (
     select(TicketEvent)
     .where(TicketEvent.ticket_id == bindparam("of_ticket"))
@@ -278,11 +288,7 @@ def find_ticket(look: Look, *, ticket_id: int) -> TicketDetail:
     """One case with its customer, item and the steps that the actor may take. Refuses `ticket_not_found`."""
     ticket = find_visible(look, ticket_id)
     session = look.session
-    customer = session.get(Customer, ticket.customer_id) if ticket.customer_id else None
-    contact = session.get(Contact, ticket.contact_id) if ticket.contact_id else None
-    item = session.get(Item, ticket.item_id) if ticket.item_id else None
-    site_id = ticket.site_id or (item.site_id if item else None)
-    site = session.get(Site, site_id) if site_id else None
+    customer, contact, item, site = session.execute(BESIDE, {"of_ticket": ticket_id}).one()
     full = sees_contact_in_full(look, ticket)
     contact_full = full or (contact is not None and bool(revealed(look, "contacts", [contact.id])))
     site_full = full or (site is not None and bool(revealed(look, "sites", [site.id])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from db.codes import (
     ActorKind,
@@ -51,6 +51,12 @@ FIELDS: dict[str, Any] = {
     "next_action_at": datetime.fromisoformat,
 }
 """Fields that can be set back, and how their told value is read."""
+NEWEST = (
+    select(TicketEvent)
+    .where(TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind.not_in(rules.NO_MOVE))
+    .order_by(TicketEvent.id.desc())
+    .limit(6)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +100,7 @@ def withdraw_step(work: Work, *, ticket_id: int, version: int, event_id: int) ->
 
 def _newest(session: Any, ticket_id: int) -> Sequence[TicketEvent]:
     """The facts that the last transaction on the case brought, notes aside; nothing if it was a withdrawal."""
-    last = session.scalars(
-        select(TicketEvent)
-        .where(TicketEvent.ticket_id == ticket_id, TicketEvent.kind.not_in(rules.NO_MOVE))
-        .order_by(TicketEvent.id.desc())
-        .limit(6)
-    ).all()
+    last = session.scalars(NEWEST, {"of_ticket": ticket_id}).all()
     first = last[0] if last else None
     return [
         event

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Executable, and_, bindparam, func, or_, select
 
 from db.codes import (
     ActorKind,
@@ -286,19 +286,33 @@ def find_ticket_to_plan(look: Look, *, ticket_id: int) -> TicketBrief:
     )
 
 
+CARDS = (
+    select(Visit, Ticket, Customer, Contact, Site, Item, Person.name)
+    .join(Ticket, Ticket.id == Visit.ticket_id)
+    .join(Person, Person.id == Visit.technician_id)
+    .outerjoin(Customer, Customer.id == Ticket.customer_id)
+    .outerjoin(Contact, Contact.id == Ticket.contact_id)
+    .outerjoin(Site, Site.id == Ticket.site_id)
+    .outerjoin(Item, Item.id == Ticket.item_id)
+    .order_by(Visit.starts_at, Visit.id)
+)
+IS_OWN = Visit.technician_id == bindparam("technician")
+OF_TICKET = CARDS.where(Visit.ticket_id == bindparam("of_ticket"))
+OWN_OF_TICKET = OF_TICKET.where(IS_OWN)
+OF_DAY = CARDS.where(
+    IS_OWN,
+    Visit.status != VisitStatus.CANCELLED,
+    or_(
+        and_(Visit.starts_at >= bindparam("since"), Visit.starts_at < bindparam("until")),
+        Visit.status.in_((VisitStatus.ON_THE_WAY, VisitStatus.ARRIVED)),
+    ),
+)
+
+
 def list_own_visits(look: Look, *, on: date) -> list[VisitCard]:
     """The actor's own visits of a day, and those of other days that he has begun and not ended, in order of time."""
     start, end = day_span(on)
-    under_way = (VisitStatus.ON_THE_WAY, VisitStatus.ARRIVED)
-    return _cards(
-        look,
-        Visit.technician_id == look.actor.person_id,
-        Visit.status != VisitStatus.CANCELLED,
-        or_(
-            (Visit.starts_at >= start) & (Visit.starts_at < end),
-            Visit.status.in_(under_way),
-        ),
-    )
+    return _cards(look, OF_DAY, technician=look.actor.person_id, since=start, until=end)
 
 
 def count_coming_visits(look: Look, *, on: date) -> int:
@@ -323,8 +337,9 @@ def list_visits_of_ticket(look: Look, *, ticket_id: int) -> list[VisitCard]:
     only_own = look.actor.has(Role.TECHNICIAN) and not look.actor.has(
         *FILE_READERS, Role.SALES, Role.AUDITOR
     )
-    own = [Visit.technician_id == look.actor.person_id] if only_own else []
-    return _cards(look, Visit.ticket_id == ticket_id, *own)
+    if only_own:
+        return _cards(look, OWN_OF_TICKET, of_ticket=ticket_id, technician=look.actor.person_id)
+    return _cards(look, OF_TICKET, of_ticket=ticket_id)
 
 
 def read_file(look: Look, *, file_id: int, small: bool = False) -> StoredFile:
@@ -338,18 +353,8 @@ def read_file(look: Look, *, file_id: int, small: bool = False) -> StoredFile:
     return StoredFile(file.media_type, file.content)
 
 
-def _cards(look: Look, *conditions: object) -> list[VisitCard]:
-    found = look.session.execute(
-        select(Visit, Ticket, Customer, Contact, Site, Item, Person.name)
-        .join(Ticket, Ticket.id == Visit.ticket_id)
-        .join(Person, Person.id == Visit.technician_id)
-        .outerjoin(Customer, Customer.id == Ticket.customer_id)
-        .outerjoin(Contact, Contact.id == Ticket.contact_id)
-        .outerjoin(Site, Site.id == Ticket.site_id)
-        .outerjoin(Item, Item.id == Ticket.item_id)
-        .where(*conditions)  # type: ignore[arg-type]
-        .order_by(Visit.starts_at, Visit.id)
-    ).all()
+def _cards(look: Look, statement: Executable, **asked: object) -> list[VisitCard]:
+    found = look.session.execute(statement, asked).all()
     visit_ids = [row[0].id for row in found]
     parts, files = _parts(look, visit_ids), _files(look, visit_ids)
     cards = []
