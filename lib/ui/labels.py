@@ -1,6 +1,9 @@
 """Words, times and numbers on the screen, in the language of the person who looks."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -19,8 +22,29 @@ LANGUAGE_KEY = "language"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$~:@&])")
 
 
+class _Run(threading.local):
+    """The run of a page that this thread is in."""
+
+    language: Language | None = None
+
+
+_run = _Run()
+
+
+@contextmanager
+def one_language() -> Iterator[None]:
+    """Ask for the language once in this run, of some hundred labels; it is chosen before."""
+    _run.language = language()
+    try:
+        yield
+    finally:
+        _run.language = None
+
+
 def language() -> Language:
     """The language of this browser's screens; fragments and callbacks see it too."""
+    if _run.language is not None:
+        return _run.language
     return Language(st.session_state.get(LANGUAGE_KEY, Language.ZH_CN))
 
 

@@ -9,7 +9,7 @@ from lib.people import actions
 from lib.people.sessions import SessionFacts
 from lib.shared.settings import ROOT
 from lib.ui import account_steps, bell, doors, menu, sign_in
-from lib.ui.labels import LANGUAGE_KEY, escape, label, language
+from lib.ui.labels import LANGUAGE_KEY, escape, label, language, one_language
 
 NAME = "CurtainCall"
 ICON = str(ROOT / "lib" / "web" / "assets" / "icon.svg")
@@ -20,9 +20,15 @@ FIRST_ADDRESS = "home"
 
 
 def run() -> None:
-    """Draw one run. `st.navigation` comes before anything that may stop it."""
+    """Draw one run, in the language of whoever is here."""
     facts, failure = _who()
     _choose_language(facts)
+    with one_language():
+        _draw(facts, failure)
+
+
+def _draw(facts: SessionFacts | None, failure: str | None) -> None:
+    """`st.navigation` comes before anything that may stop the run."""
     st.set_page_config(page_title=NAME, page_icon=ICON, layout="wide")
     page = _navigation(facts)
     entering = _bar(facts)
