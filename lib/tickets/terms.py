@@ -4,7 +4,7 @@ Chinese runs give bigrams, Latin ones their words; letters of names and digits o
 `#`, so that any fragment of three finds them. Terms only narrow: what they find is compared in full afterwards.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,9 @@ MOST_WORDS = 6
 LONGEST_TERM = 40
 LONGEST_TEXT = 4200
 LETTERS, DIGITS = "~", "#"
+BEGINS = "*"
+"""After a term: whatever begins with it."""
+SHORTEST_BEGINNING = 3
 MOBILE = 11
 """Digits of a mobile number, which is one term besides."""
 
@@ -108,15 +111,19 @@ def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
     """In how many ways a word may be there; a single Chinese character asks for nothing, it is in too many."""
     runs = RUNS.findall(piece)
     chinese = {pair for run in runs if CHINESE.match(run) for pair in _pairs(run)}
-    # Of several runs of letters and digits (CC-2026-000012) the longest tells most.
-    other = max((run for run in runs if not CHINESE.match(run)), key=len, default="")
+    # Of several runs of letters and digits (CC-2026-000012) the longest tells most, and the last is begun at least.
+    others = [run for run in runs if not CHINESE.match(run)]
+    other = max(others, key=len, default="")
     ways = []
     if other:
-        in_names = _covering(other, LETTERS)
+        in_names, in_text = _covering(other, LETTERS), {other[:LONGEST_TERM]}
         if len(other) == 2:
             # Of two letters only a whole name's initials are sure to be found.
             in_names = {f"{LETTERS}{other}"}
-        ways = [chinese | {other[:LONGEST_TERM]}]
+        if others[-1] != other and len(others[-1]) >= SHORTEST_BEGINNING:
+            in_names |= _covering(others[-1], LETTERS)
+            in_text.add(others[-1][:LONGEST_TERM] + BEGINS)
+        ways = [chinese | in_text]
         if in_names:
             ways.append(chinese | in_names)
     elif chinese:
@@ -135,15 +142,19 @@ def _of_phone(digits: str) -> set[str]:
 
 def sqlite_query(asked: Asked) -> str:
     """The question in the words of FTS5."""
-    return _query(asked, '"{}"'.format, " AND ", " OR ")
+    return _query(asked, '"', "*", " AND ", " OR ")
 
 
 def postgresql_query(asked: Asked) -> str:
     """The question as a tsquery."""
-    return _query(asked, "'{}'".format, " & ", " | ")
+    return _query(asked, "'", ":*", " & ", " | ")
 
 
-def _query(asked: Asked, term: Callable[[str], str], both: str, either: str) -> str:
+def _query(asked: Asked, quote: str, begins: str, both: str, either: str) -> str:
+    def term(told: str) -> str:
+        whole = told.removesuffix(BEGINS)
+        return f"{quote}{whole}{quote}{begins if whole != told else ''}"
+
     def all_of(way: Iterable[str]) -> str:
         return f"({both.join(map(term, way))})"
 

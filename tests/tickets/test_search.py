@@ -33,6 +33,8 @@ TEXTS = [
     "卧室罗马帘拉绳断了",
     "The motor of curtain 12 makes a NOISE",
     "轨道变形 ABC-200 型",
+    "面料起毛，批号 F2306-9001",
+    "面料褪色，批号 F2306-117",
     "",
 ]
 COMPANIES = ["华庭酒店有限公司", "Sunny Hotel", "长安银行", "重庆饭店"]
@@ -287,6 +289,7 @@ TYPED = [
     "窗帘", "罗马帘", "电机不转", "noise", "华庭", "sunny", "sun", "htjd", "wjg", "ln", "cayh", "chongqing", "单雄",
     "5678", "801", "02168888888",
     "cc-2026-000007", "0007", "窗帘 htjd", "窗帘 王", "王 5678", "139 1234 5678", "abc-200",
+    "f2306-900", "f2306-90", "f2306-9001", "批号f2306-900",
 ]  # fmt: skip
 
 
@@ -322,6 +325,16 @@ def _holds(told: tuple[str, str, str], typed: str) -> bool:
         word in names or word in words or (word.isdigit() and word in phone)
         for word in typed.split()
     )
+
+
+def test_of_a_lot_only_its_own_cases_are_looked_at(
+    store: list[tuple[int, tuple[str, str, str]]],
+) -> None:
+    asked = asked_of(searchable("F2306-900"), by_phone=True)
+    with database.ReadSession() as session:
+        ids = list(newest_ids(session, asked, before=None, most=1000))
+    assert ids == [each for each, told in reversed(store) if "f2306-900" in told[1]]
+    assert ids
 
 
 def test_a_search_looks_into_the_index_and_reads_no_more_rows_than_it_may(
