@@ -181,6 +181,23 @@ def test_a_whole_call_by_keyboard_alone(windows: Windows, desk: Server) -> None:
     assert page.evaluate("() => window.deskMouse") == 0
 
 
+def test_a_refused_save_leaves_the_keyboard_where_it_was(windows: Windows) -> None:
+    page = open_entry(windows)
+    page.keyboard.type("hpjd")
+    page.get_by_role("option", name=re.compile("惠派酒店")).first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_function(IN_FAULTS)
+    page.keyboard.press("Control+Enter")
+    page.get_by_text(words("refusal.fault_missing")).wait_for()
+    settle(page)
+    assert page.evaluate(IN_FAULTS)
+    page.keyboard.press("1")
+    expect(page.locator(".desk-steps li.done")).to_have_count(4)
+    page.keyboard.press("Control+Enter")
+    number_on_screen(page)
+    page.wait_for_function(CALLER_FOCUSED)
+
+
 def test_a_fault_pressed_ahead_of_the_focus_is_not_lost(windows: Windows) -> None:
     page = open_entry(windows)
     for digit, fault in (("1", FaultCode.MOTOR_DEAD), ("9", FaultCode.NOISE)):

@@ -222,8 +222,13 @@ class Callers {
     event.preventDefault();
     event.stopImmediatePropagation();
     if (event.repeat) return;
-    document.activeElement?.blur?.();
-    setTimeout(() => document.querySelector(this.data.save)?.click(), 50);
+    const place = document.activeElement;
+    place?.blur?.();
+    setTimeout(() => {
+      document.querySelector(this.data.save)?.click();
+      // Refused, the call goes on where it was; saved, the next caller takes the focus.
+      place?.focus?.({ preventScroll: true });
+    }, 50);
   }
 
   options() {
