@@ -42,7 +42,7 @@ MOST_DAYS = 92
 MOST_LOOKED_AT = 2000
 """Of so many cases that may hold the words, those that do are listed; older ones need more words."""
 
-LOOKED_AT_ONCE = 150
+LEAST_AT_ONCE, LOOKED_AT_ONCE = 20, 150
 
 
 def ensure_narrowed(where: QueueFilter) -> None:
@@ -70,11 +70,14 @@ def read_cases(look: Look, *, where: QueueFilter, after: Place | None = None) ->
         ids = list(islice(candidates, at_once))
         if not ids:
             break
-        # Mostly the first ones hold the words; where they do not, more are looked at together.
-        looked_at, at_once = looked_at + len(ids), LOOKED_AT_ONCE
-        found += [
+        looked_at += len(ids)
+        held = [
             line for line in _lines(look, where, ids) if not where.text or holds_text(where, line)
         ]
+        found += held
+        # Mostly they hold the words, and few are missing; where none does, many are looked at together.
+        missing = PAGE_ROWS + 1 - len(found)
+        at_once = max(2 * missing, LEAST_AT_ONCE) if held else LOOKED_AT_ONCE
     lines, more = found[:PAGE_ROWS], found[PAGE_ROWS:]
     tally = tallies.current(look.session, number, epoch(look.now))
     return QueuePage(

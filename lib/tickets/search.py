@@ -31,6 +31,9 @@ BUCKET = 8192
 
 WHOLE_FROM = 48
 """From so many buckets on, all of the rest is asked at once."""
+TAKEN_NEXT = 150
+FASTER = 4
+"""At most so many times as many buckets are asked next."""
 
 
 def names_key(number: str, customer_key: str | None, contact_key: str | None) -> str:
@@ -123,7 +126,8 @@ FOUND = text(
 
 
 def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterator[int]:
-    bucket, step, found = (before - 1) // BUCKET, 1, 0
+    # The newest bucket may have just begun: with the one before it there are enough to judge by.
+    bucket, step, found = (before - 1) // BUCKET, 2, 0
     while bucket >= 0 and found < most:
         last = bucket - step
         here = asked
@@ -138,8 +142,9 @@ def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterato
         found += len(ids)
         bucket = last
         before = (last + 1) * BUCKET
-        # As many more as should bring the rest, by what these brought.
-        step = ceil(2 * step * (most - found) / len(ids)) if ids else WHOLE_FROM
+        # As many more as should bring what a reader takes next, by what these brought; he may have had enough.
+        wanted = ceil(2 * step * min(rest, TAKEN_NEXT) / len(ids)) if ids else WHOLE_FROM
+        step = wanted if not ids else min(wanted, FASTER * step)
 
 
 def lacks_terms(look: Look) -> bool:

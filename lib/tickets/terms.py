@@ -72,12 +72,8 @@ def _pairs(run: str) -> list[str]:
 
 
 def _fragments(run: str, mark: str) -> list[str]:
+    # All are asked for, not just those that cover the run: the rare ones among them make the index quick.
     return [mark + run[at : at + 3] for at in range(len(run) - 2)]
-
-
-def _covering(run: str, mark: str) -> set[str]:
-    """As few fragments as hold every character of the run."""
-    return {mark + run[at : at + 3] for at in {*range(0, len(run) - 2, 3), len(run) - 3} if at >= 0}
 
 
 def _whole_phones(digits: str) -> list[str]:
@@ -116,12 +112,12 @@ def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
     other = max(others, key=len, default="")
     ways = []
     if other:
-        in_names, in_text = _covering(other, LETTERS), {other[:LONGEST_TERM]}
+        in_names, in_text = set(_fragments(other, LETTERS)), {other[:LONGEST_TERM]}
         if len(other) == 2:
             # Of two letters only a whole name's initials are sure to be found.
             in_names = {f"{LETTERS}{other}"}
         if others[-1] != other and len(others[-1]) >= SHORTEST_BEGINNING:
-            in_names |= _covering(others[-1], LETTERS)
+            in_names.update(_fragments(others[-1], LETTERS))
             in_text.add(others[-1][:LONGEST_TERM] + BEGINS)
         ways = [chinese | in_text]
         if in_names:
@@ -137,7 +133,7 @@ def _ways(piece: str, by_phone: bool) -> list[tuple[str, ...]]:
 def _of_phone(digits: str) -> set[str]:
     if len(digits) == MOBILE and digits.isdigit() and digits.startswith("1"):
         return {DIGITS + digits}
-    return _covering(digits, DIGITS)
+    return set(_fragments(digits, DIGITS))
 
 
 def sqlite_query(asked: Asked) -> str:

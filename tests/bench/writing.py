@@ -3,13 +3,13 @@
 import argparse
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import select
 
@@ -150,9 +150,7 @@ def _bare(_nth: int) -> None:
     if not _model:
         _take_model()
     with database.writing() as session:
-        ticket = Ticket(
-            **_model["ticket"], number=f"X-{time.monotonic_ns()}-{threading.get_ident()}"
-        )
+        ticket = Ticket(**_model["ticket"], number=f"X-{uuid4().hex[:20]}")
         session.add(ticket)
         session.flush()
         session.add_all(TicketEvent(ticket_id=ticket.id, **row) for row in _model["events"])
