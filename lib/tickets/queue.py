@@ -5,11 +5,12 @@ them together. Both read `queue_rows` alone.
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from time import monotonic
 from typing import Any
 
@@ -259,23 +260,27 @@ class Tally:
 
     def counts(self, where: QueueFilter) -> dict[str, int]:
         """Cases per view for somebody who looks with `where`."""
-        seen = [
-            (technician, owner, counts)
-            for (technician, owner), counts in self.by_people.items()
-            if where.only_of is None or technician == where.only_of
-        ]
-        totals = {
-            view.value: sum(counts.get(view, 0) for _, _, counts in seen) for view in QueueView
-        }
-        totals[QueueView.MINE] = sum(
-            counts[QueueView.ALL]
-            for technician, owner, counts in seen
-            if where.person_id is not None and where.person_id in (technician, owner)
+        if where.only_of is None:
+            mine = self._of_person.get(where.person_id, 0) if where.person_id is not None else 0
+            return self._of_all | {QueueView.MINE: mine}
+        return _counted(
+            [each for each in self.by_people.items() if each[0][0] == where.only_of],
+            where.person_id,
         )
-        totals[QueueView.UNASSIGNED] = sum(
-            counts[QueueView.ALL] for technician, _, counts in seen if technician is None
-        )
-        return totals
+
+    @cached_property
+    def _of_all(self) -> dict[str, int]:
+        """What everybody gets who sees all, counted once: a hundred streams ask every second."""
+        return _counted(list(self.by_people.items()), None)
+
+    @cached_property
+    def _of_person(self) -> Mapping[int | None, int]:
+        """All cases of each technician or owner."""
+        found: Counter[int | None] = Counter()
+        for people, counts in self.by_people.items():
+            for person_id in set(people):
+                found[person_id] += counts[QueueView.ALL]
+        return found
 
     def count_of(self, where: QueueFilter) -> int | None:
         """Cases that a filter holds; None when it was not among those counted this second."""
@@ -287,6 +292,21 @@ class Tally:
             for (technician, owner), count in by_people.items()
             if _concerns(where, technician, owner)
         )
+
+
+def _counted(
+    seen: Sequence[tuple[People, Mapping[QueueView, int]]], person_id: int | None
+) -> dict[str, int]:
+    totals = {view.value: sum(counts.get(view, 0) for _, counts in seen) for view in QueueView}
+    totals[QueueView.MINE] = sum(
+        counts[QueueView.ALL]
+        for people, counts in seen
+        if person_id is not None and person_id in people
+    )
+    totals[QueueView.UNASSIGNED] = sum(
+        counts[QueueView.ALL] for (technician, _), counts in seen if technician is None
+    )
+    return totals
 
 
 @dataclass(frozen=True)

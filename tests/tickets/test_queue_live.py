@@ -171,6 +171,29 @@ def test_a_watch_is_told_of_its_tickets_and_of_no_content(board: Board) -> None:
     assert told(other) == [{"t": "touched", "no": 13}]
 
 
+class Walked(dict[Any, Any]):
+    """A mapping that counts how often all of it is gone through."""
+
+    times = 0
+
+    def items(self) -> Any:
+        self.times += 1
+        return super().items()
+
+
+def test_a_hundred_queues_are_told_their_counts_by_two_walks_through_the_people() -> None:
+    counted = {QueueView.ALL: 2, QueueView.OVERDUE: 1}
+    people = Walked({(4, 7): counted, (None, 7): counted, (7, 7): counted, (4, None): counted})
+    tally = Tally(people, 0, NOW, NOW)
+    told = [tally.counts(QueueFilter(person_id=each)) for each in range(100)]
+    assert people.times <= 2
+    assert {each[QueueView.ALL] for each in told} == {8}
+    assert {each[QueueView.UNASSIGNED] for each in told} == {2}
+    assert (told[4][QueueView.MINE], told[7][QueueView.MINE], told[5][QueueView.MINE]) == (4, 6, 0)
+    own = tally.counts(QueueFilter(person_id=4, only_of=4))
+    assert (own[QueueView.ALL], own[QueueView.MINE], own[QueueView.OVERDUE]) == (4, 4, 2)
+
+
 def test_counts_are_sent_only_when_they_differ(board: Board) -> None:
     stream = opened(board, a_page(LINE))
     tally = Tally({(None, None): {QueueView.ALL: 3}}, 11, NOW, NOW + 5)
