@@ -164,12 +164,12 @@ def show_form(now: datetime) -> None:
         phone, rings = st.columns([3, 2], gap="small", vertical_alignment="bottom")
         phone.text_input(label("calls.phone"), key=_key(form, "phone"), max_chars=40)
         rings.number_input(
-            label("calls.rings", seconds=RING_SECONDS),
+            label("calls.rings"),
             min_value=0,
             max_value=100,
             value=None,
             key=_key(form, "rings"),
-            help=label("calls.rings_help"),
+            help=label("calls.rings_help", seconds=RING_SECONDS),
             disabled=outcome is CallOutcome.MISSED,
         )
         on, at = st.columns(2, gap="small")
