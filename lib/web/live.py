@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from select import POLLIN, poll
 from time import monotonic, sleep
 from typing import Protocol
 
@@ -147,9 +148,14 @@ class NotifyBell:
     def __init__(self, address: str) -> None:
         self._connection = psycopg.connect(address, autocommit=True, connect_timeout=5)
         self._connection.execute("LISTEN desk")
+        self._arrived = poll()
+        self._arrived.register(self._connection.fileno(), POLLIN)
 
     def wait(self, seconds: float) -> bool:
-        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        # The driver's own waiting costs a hundred times as much, twenty times a second.
+        if not self._arrived.poll(seconds * 1000):
+            return False
+        return any(True for _ in self._connection.notifies(timeout=0.01, stop_after=1))
 
     def close(self) -> None:
         self._connection.close()
