@@ -11,11 +11,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     CompoundSelect,
     Executable,
-    Integer,
     Select,
     String,
     and_,
@@ -158,7 +158,7 @@ class _At:
     """The moments of a period, as the dashboard's statements ask for them; `_Moments` says what each is."""
 
     NOW: BindParameter[Any] = bindparam("now")
-    NOW_SECONDS: BindParameter[int] = bindparam("now_seconds", type_=Integer)
+    NOW_SECONDS: BindParameter[int] = bindparam("now_seconds", type_=BigInteger)
     UNTIL: BindParameter[Any] = bindparam("until")
     SINCE: BindParameter[Any] = bindparam("since")
     BEFORE: BindParameter[Any] = bindparam("before")

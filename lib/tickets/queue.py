@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Integer,
@@ -576,9 +577,10 @@ def page_of(
     falling = where.descending != backwards
     # What somebody looks for may be a name or a telephone number: it is not kept.
     build = _page_statement if where.text else _kept_page_statement
-    at, ticket_id = start if start is not None else (None, None)
-    asked = {"now": now, "start_at": at, "start_id": ticket_id} if start else {"now": now}
     statement = build(where, falling=falling, further=start is not None)
+    asked: dict[str, Any] = {"now": now}
+    if start is not None:
+        asked |= {"start_at": start[0], "start_id": start[1]}
     found = [QueueLine(*row) for row in session.connection().execute(statement, asked)]
     lines, more = found[:PAGE_ROWS], found[PAGE_ROWS:]
     beyond = where.key_of(more[0]) if more else None
@@ -594,7 +596,7 @@ def page_of(
 def _page_statement(where: QueueFilter, *, falling: bool, further: bool) -> Select[Any]:
     """A page of the list as of `now`; a `further` one lies beyond `start_at` and `start_id`."""
     value = _sorted_by(where)
-    query = lines_query(conditions(where, bindparam("now", type_=Integer)))
+    query = lines_query(conditions(where, bindparam("now", type_=BigInteger)))
     if further:
         query = query.where(_is_beyond(value, falling=falling))
     order = (value, QueueRow.ticket_id)
