@@ -2,13 +2,16 @@
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from db import session as database
+from db.bulk import without_checks
 from db.codes import Role, TicketStatus
 from db.models.customers import Customer
 from db.models.people import Counter, Person, PersonRole
 from db.models.tickets import QueueRow, Ticket, Timer
 from lib import demo, verification
+from lib.demo import bulk
 from lib.demo.lives import CHANNELS, PRIORITIES
 from lib.demo.words import COMPLAINTS
 from lib.shared.errors import Refusal
@@ -30,8 +33,33 @@ def quietly(_doing: str, _done: int, _total: int) -> None:
 
 @pytest.fixture(scope="module")
 def filled(module_database: str) -> str:
-    demo.fill(NOW, CASES, quietly)
+    with pytest.MonkeyPatch.context() as patch:
+        # Several batches: SQLite holds only the first to the CHECKs while it is written.
+        patch.setattr(bulk, "AT_ONCE", 400)
+        demo.fill(NOW, CASES, quietly)
     return module_database
+
+
+def test_every_row_of_every_batch_keeps_the_checks_of_its_table(filled: str) -> None:
+    if not database.is_sqlite():
+        pytest.skip("PostgreSQL checks while it writes")
+    with database.reader().connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+def test_checks_are_back_after_a_load_without_them_also_after_an_error(filled: str) -> None:
+    if not database.is_sqlite():
+        pytest.skip("PostgreSQL checks while it writes")
+    wrong = "UPDATE tickets SET priority = 'P9' WHERE id = 1"
+    with database.writer().connect() as connection:
+        with without_checks(connection):
+            connection.exec_driver_sql(wrong)
+        with pytest.raises(ZeroDivisionError), without_checks(connection):
+            raise ZeroDivisionError
+        with pytest.raises(IntegrityError, match="CHECK"):
+            connection.exec_driver_sql(wrong)
+        connection.rollback()
 
 
 def test_every_check_of_a_store_written_in_bulk_holds(filled: str) -> None:
