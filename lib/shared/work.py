@@ -277,7 +277,7 @@ class Look:
 
     def ask(self, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement that was built once for its module, with `asked` for its parameters."""
-        return self.session.connection().execute(statement, asked)
+        return ask(self.session, statement, **asked)
 
 
 class Looks:

@@ -9,15 +9,14 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from db.codes import ActorKind
 from db.models.customers import Contact, Customer
 from db.models.people import Person
 from db.models.tickets import NEVER_DUE, QueueRow, Ticket
 from lib.shared.calendar import epoch, moment
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import Actor, Look
-from lib.tickets.queries import READERS, visible_to
+from lib.shared.work import Look
+from lib.tickets.queries import reads_all, visible_to
 from lib.tickets.queue import (
     NOBODY,
     PAGE_ROWS,
@@ -43,6 +42,7 @@ MOST_LOOKED_AT = 2000
 """Of so many cases that may hold the words, those that do are listed; older ones need more words."""
 
 LEAST_AT_ONCE, LOOKED_AT_ONCE = 20, 150
+"""So many are compared in full together."""
 
 
 def ensure_narrowed(where: QueueFilter) -> None:
@@ -98,7 +98,7 @@ def _candidates(look: Look, where: QueueFilter, start: Key | None) -> Iterator[i
     session = look.session
     before = None if start is None else start[1]
     asked = asked_of(where.text, by_phone=where.by_phone)
-    if asked and _reads_all(look.actor) and where.customer_id is None:
+    if asked and reads_all(look.actor) and where.customer_id is None:
         yield from newest_ids(session, asked, before=before, most=MOST_LOOKED_AT)
         return
     held = _conditions(look, where)
@@ -118,12 +118,8 @@ def _candidates(look: Look, where: QueueFilter, start: Key | None) -> Iterator[i
     yield from session.scalars(query.limit(MOST_LOOKED_AT))
 
 
-def _reads_all(actor: Actor) -> bool:
-    return actor.kind is ActorKind.SYSTEM or actor.has(*READERS)
-
-
 def _conditions(look: Look, where: QueueFilter) -> list[ColumnElement[bool]]:
-    held = [] if _reads_all(look.actor) else [visible_to(look.actor)]
+    held = [] if reads_all(look.actor) else [visible_to(look.actor)]
     if where.scope is Scope.CLOSED:
         held.append(Ticket.status.in_(ENDED_STATUSES))
     if where.customer_id is not None:

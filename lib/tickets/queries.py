@@ -192,9 +192,14 @@ class PromiseToTell:
     policy_id: int | None
 
 
+def reads_all(actor: Actor) -> bool:
+    """Whether the actor may see every ticket."""
+    return actor.kind is ActorKind.SYSTEM or actor.has(*READERS)
+
+
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Which tickets the actor may see, as a condition on `Ticket`."""
-    if actor.kind is ActorKind.SYSTEM or actor.has(*READERS):
+    if reads_all(actor):
         return true()
     if actor.has(Role.TECHNICIAN):
         visited = select(Visit.ticket_id).where(
@@ -216,9 +221,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 def only_visible(statement: Question, actor: Actor) -> Question:
     """The statement over tickets, narrowed to those that the actor may see."""
-    if actor.kind is ActorKind.SYSTEM or actor.has(*READERS):
-        return statement
-    return statement.where(visible_to(actor))
+    return statement if reads_all(actor) else statement.where(visible_to(actor))
 
 
 BESIDE = (

@@ -48,7 +48,7 @@ from lib.customers.queries import sees_full
 from lib.customers.rules import phone_fragment, plain
 from lib.shared.calendar import epoch
 from lib.shared.errors import Refusal
-from lib.shared.work import Actor, Look
+from lib.shared.work import Actor, Look, ask
 
 PAGE_ROWS = 50
 HOUR = 3600
@@ -581,7 +581,7 @@ def page_of(
     asked: dict[str, Any] = {"now": now}
     if start is not None:
         asked |= {"start_at": start[0], "start_id": start[1]}
-    found = [QueueLine(*row) for row in session.connection().execute(statement, asked)]
+    found = [QueueLine(*row) for row in ask(session, statement, **asked)]
     lines, more = found[:PAGE_ROWS], found[PAGE_ROWS:]
     beyond = where.key_of(more[0]) if more else None
     if backwards:
@@ -669,7 +669,7 @@ def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine
 
 def list_technicians(session: Session) -> list[tuple[int, str]]:
     """Active technicians, id and name, by name."""
-    return [(person_id, name) for person_id, name in session.connection().execute(TECHNICIANS)]
+    return [(person_id, name) for person_id, name in ask(session, TECHNICIANS)]
 
 
 class TallyKeeper:

@@ -143,8 +143,10 @@ def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterato
         bucket = last
         before = (last + 1) * BUCKET
         # As many more as should bring what a reader takes next, by what these brought; he may have had enough.
-        wanted = ceil(2 * step * min(rest, TAKEN_NEXT) / len(ids)) if ids else WHOLE_FROM
-        step = wanted if not ids else min(wanted, FASTER * step)
+        if not ids:
+            step = WHOLE_FROM
+            continue
+        step = min(ceil(2 * step * min(rest, TAKEN_NEXT) / len(ids)), FASTER * step)
 
 
 def lacks_terms(look: Look) -> bool:

@@ -171,6 +171,7 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
 
 
 def _performed(action: Callable[..., T], key: str | None, arguments: dict[str, Any]) -> T:
+    """As the person is now, not as the run found them; no reading transaction is held while it writes."""
     _look_again()
     facts = current()
     _ensure_may_go_on(facts, action)

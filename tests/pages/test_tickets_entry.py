@@ -126,7 +126,7 @@ def test_a_known_caller_is_saved_with_two_choices_and_the_number_read_out(
 
 def place_of(at: AppTest, wanted: str) -> list[int]:
     """Where the widget of this key stands in the page: what is drawn elsewhere is made anew by the browser."""
-    paths = [([int(at_index)], node) for at_index, node in at._tree.children.items()]
+    paths = [([place], node) for place, node in at._tree.children.items()]
     while paths:
         path, node = paths.pop()
         if getattr(node, "key", None) == wanted:
