@@ -1,6 +1,7 @@
 """The index of all cases, open and closed: filled by the writing transaction, asked newest first with a cap."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -16,7 +17,9 @@ from lib.customers.rules import MANY, plain
 from lib.shared.work import Look, Work, permit
 from lib.tickets.terms import (
     Asked,
+    likely_share,
     postgresql_query,
+    rarest,
     sqlite_query,
     terms_of,
     text_key,
@@ -31,9 +34,13 @@ BUCKET = 8192
 
 WHOLE_FROM = 48
 """From so many buckets on, all of the rest is asked at once."""
+FEW = 1000
+"""Where no more cases are likely to be found, all are asked at once."""
 TAKEN_NEXT = 150
 FASTER = 4
 """At most so many times as many buckets are asked next."""
+STATISTICS_LAST = 600.0
+"""Seconds for which the store's statistics of terms are taken as read."""
 
 
 def names_key(number: str, customer_key: str | None, contact_key: str | None) -> str:
@@ -115,7 +122,39 @@ def newest_ids(session: Session, asked: Asked, *, before: int | None, most: int)
             {"asked": sqlite_query(asked), "before": before, "most": most},
         )
         return
-    yield from _by_buckets(session, postgresql_query(asked), before, most)
+    shares = statistics.read(session)
+    if shares:
+        asked = rarest(asked, shares)
+    first = _first_step(before, likely_share(asked, shares)) if shares else 2
+    yield from _by_buckets(session, postgresql_query(asked), before, most, first)
+
+
+SHARES = text(
+    "SELECT CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs FROM pg_stats"
+    " WHERE schemaname = current_schema() AND tablename = 'ticket_search' AND attname = 'terms'"
+)
+
+
+class TermStatistics:
+    """In which part of all cases common terms are, as PostgreSQL last counted; empty before it has."""
+
+    def __init__(self) -> None:
+        self._read: tuple[str, float, Mapping[str, float]] = ("", 0.0, {})
+
+    def read(self, session: Session) -> Mapping[str, float]:
+        store, at, shares = self._read
+        asked = str(session.get_bind().engine.url)
+        if store != asked or time.monotonic() - at > STATISTICS_LAST:
+            row = session.execute(SHARES).one_or_none()
+            # Beyond the shares of the terms stand their least and greatest.
+            shares = (
+                {} if row is None or row[0] is None else dict(zip(row[0], row[1], strict=False))
+            )
+            self._read = (asked, time.monotonic(), shares)
+        return shares
+
+
+statistics = TermStatistics()
 
 
 FOUND = text(
@@ -125,9 +164,16 @@ FOUND = text(
 )
 
 
-def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterator[int]:
+def _first_step(before: int, share: float) -> int:
+    """So many buckets to begin with for what is likely in this share of the cases below an id."""
+    if before * share <= FEW:
+        return WHOLE_FROM
     # The newest bucket may have just begun: with the one before it there are enough to judge by.
-    bucket, step, found = (before - 1) // BUCKET, 2, 0
+    return 1 if before % BUCKET * share >= TAKEN_NEXT else 2
+
+
+def _by_buckets(session: Session, asked: str, before: int, most: int, step: int) -> Iterator[int]:
+    bucket, found = (before - 1) // BUCKET, 0
     while bucket >= 0 and found < most:
         last = bucket - step
         here = asked
@@ -143,10 +189,9 @@ def _by_buckets(session: Session, asked: str, before: int, most: int) -> Iterato
         bucket = last
         before = (last + 1) * BUCKET
         # As many more as should bring what a reader takes next, by what these brought; he may have had enough.
-        if not ids:
-            step = WHOLE_FROM
-            continue
-        step = min(ceil(2 * step * min(rest, TAKEN_NEXT) / len(ids)), FASTER * step)
+        needed = ceil(2 * step * min(rest, TAKEN_NEXT) / len(ids)) if ids else WHOLE_FROM
+        # Where so few are found, asking for all of the rest costs less than asking again.
+        step = needed if needed >= WHOLE_FROM else min(needed, FASTER * step)
 
 
 def lacks_terms(look: Look) -> bool:

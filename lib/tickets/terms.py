@@ -4,9 +4,10 @@ Chinese runs give bigrams, Latin ones their words; letters of names and digits o
 `#`, so that any fragment of three finds them. Terms only narrow: what they find is compared in full afterwards.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 from lib.customers.rules import CHINESE, MANY, RUNS, phone_fragment, plain
 
@@ -19,6 +20,11 @@ BEGINS = "*"
 SHORTEST_BEGINNING = 3
 MOBILE = 11
 """Digits of a mobile number, which is one term besides."""
+
+RAREST = 5
+"""So many terms of a way narrow enough: to look up another costs more than to compare a few cases that lack it."""
+KNOWN_BEYOND = 16
+"""A term that statistics do not name is taken to be in so many times fewer cases than the least of those they do."""
 
 
 def text_key(title: str, words: str) -> str:
@@ -134,6 +140,26 @@ def _of_phone(digits: str) -> set[str]:
     if len(digits) == MOBILE and digits.isdigit() and digits.startswith("1"):
         return {DIGITS + digits}
     return set(_fragments(digits, DIGITS))
+
+
+def rarest(asked: Asked, shares: Mapping[str, float]) -> Asked:
+    """The question by the RAREST terms of each way; it finds no less. shares: of which part of the cases terms are."""
+
+    def kept(way: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(way, key=lambda term: shares.get(term, 0.0))[:RAREST])
+
+    return Asked(tuple(tuple(kept(way) for way in ways) for ways in asked.words), kept(asked.phone))
+
+
+def likely_share(asked: Asked, shares: Mapping[str, float]) -> float:
+    """Which part of the cases the question may find, by its two rarest terms as if they were apart; 1 without any."""
+    unknown = min(shares.values(), default=1.0) / KNOWN_BEYOND
+
+    def of(way: tuple[str, ...]) -> float:
+        return prod(sorted(shares.get(term, unknown) for term in way)[:2])
+
+    found = [sum(map(of, ways)) for ways in asked.words]
+    return min(found, default=0.0) + (of(asked.phone) if asked.phone else 0.0)
 
 
 def sqlite_query(asked: Asked) -> str:

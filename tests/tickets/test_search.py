@@ -2,9 +2,12 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +26,7 @@ from lib.tickets import actions, search
 from lib.tickets.closed import read_cases
 from lib.tickets.queue import PAGE_ROWS, QueueFilter, Scope, read_queue, searchable, tallies
 from lib.tickets.search import newest_ids, put_terms
-from lib.tickets.terms import asked_of, terms_of
+from lib.tickets.terms import KNOWN_BEYOND, RAREST, Asked, asked_of, likely_share, rarest, terms_of
 from tests.cast import Cast
 
 ALL = QueueFilter(scope=Scope.ALL)
@@ -254,8 +257,9 @@ def test_cases_of_before_there_was_an_index_are_filled_in_once(cast: Cast, now: 
 
 @pytest.fixture(scope="module")
 def store(module_database: str) -> Iterator[list[tuple[int, tuple[str, str, str]]]]:
-    """Many cases of few words, so that common and rare ones meet; a bucket is 64 of them on PostgreSQL."""
+    """Many cases of few words, so that common and rare ones meet; a bucket is 64 of them on PostgreSQL, 40 are few."""
     bucket, search.BUCKET = search.BUCKET, 64
+    few, search.FEW = search.FEW, 40
     chance = random.Random(5)
     now = datetime.fromisoformat("2026-11-24T10:00:00+08:00")
     cases = []
@@ -281,8 +285,11 @@ def store(module_database: str) -> Iterator[list[tuple[int, tuple[str, str, str]
             )
         session.flush()
         put_terms(session.connection(), [(each, terms_of(*told)) for each, told in cases])
+    if not database.is_sqlite():
+        with database.writing() as session:
+            session.execute(text("ANALYZE ticket_search"))
     yield cases
-    search.BUCKET = bucket
+    search.BUCKET, search.FEW = bucket, few
 
 
 TYPED = [
@@ -301,8 +308,12 @@ def test_the_index_misses_no_case_that_holds_the_words(
     typed = searchable(data.draw(st.sampled_from(TYPED)))
     before = data.draw(st.sampled_from([None, 1, 64, 65, 300, 701]))
     most = data.draw(st.sampled_from([1, 50, 1000]))
+    counted = data.draw(st.booleans())
     asked = asked_of(typed, by_phone=True)
-    with database.ReadSession() as session:
+    with (
+        database.ReadSession() as session,
+        nullcontext() if counted else patch.object(search.statistics, "read", return_value={}),
+    ):
         ids = list(newest_ids(session, asked, before=before, most=most))
     assert ids == sorted(set(ids), reverse=True)
     assert len(ids) <= most
@@ -325,6 +336,75 @@ def _holds(told: tuple[str, str, str], typed: str) -> bool:
         word in names or word in words or (word.isdigit() and word in phone)
         for word in typed.split()
     )
+
+
+def test_the_statistics_of_the_store_tell_common_terms_from_rare_ones(
+    store: list[tuple[int, tuple[str, str, str]]],
+) -> None:
+    with database.ReadSession() as session:
+        if database.is_sqlite():
+            pytest.skip("SQLite asks without them")
+        shares = search.statistics.read(session)
+    assert shares["窗帘"] > 0.3 > shares["批号"] > 0
+
+
+def test_what_is_likely_rare_is_asked_at_once_and_the_common_from_the_newest_on(
+    store: list[tuple[int, tuple[str, str, str]]],
+) -> None:
+    if database.is_sqlite():
+        pytest.skip("SQLite walks its index from the newest on")
+    for typed, at_once in (("huatingjiudian", False), ("02168888888", False), ("f2306-117", True)):
+        asked = asked_of(searchable(typed), by_phone=True)
+        sent: list[Any] = []
+
+        def note(*told: Any, sent: list[Any] = sent) -> None:
+            if "FROM ticket_search" in told[2]:
+                sent.append(told[3])
+
+        event.listen(database.reader(), "before_cursor_execute", note)
+        try:
+            with database.ReadSession() as session:
+                list(islice(newest_ids(session, asked, before=None, most=1000), 1))
+        finally:
+            event.remove(database.reader(), "before_cursor_execute", note)
+        assert len(sent) == 1
+        assert ("@" not in sent[0]["asked"]) == at_once, typed
+
+
+TERM_SHARES = {"~ian": 1.0, "~hua": 0.25, "~aji": 0.02, "电机": 0.3}
+
+
+@given(st.sets(st.sampled_from([*TERM_SHARES, *(f"~{nth}" for nth in "abcdefg")]), min_size=1))
+def test_the_rarest_terms_are_asked_for_and_only_terms_that_were_asked(way: set[str]) -> None:
+    asked = Asked(((tuple(sorted(way)), ("cc",)),), tuple(sorted(way)))
+    kept = rarest(asked, TERM_SHARES)
+    (first, second), phone = kept.words[0], kept.phone
+    assert second == ("cc",)
+    for left in (first, phone):
+        assert len(left) == min(len(way), RAREST)
+        assert set(left) <= way
+        most = max(TERM_SHARES.get(term, 0) for term in left)
+        assert all(TERM_SHARES.get(term, 0) >= most for term in way - set(left))
+
+
+@pytest.mark.parametrize(
+    ("words", "phone", "shares", "likely"),
+    [
+        (((("电机",),),), (), TERM_SHARES, 0.3),
+        (((("~hua", "~ian", "~aji"),),), (), TERM_SHARES, 0.25 * 0.02),
+        (((("~hua",), ("电机",)),), (), TERM_SHARES, 0.55),
+        (((("~hua",),), (("~aji",),)), (), TERM_SHARES, 0.02),
+        (((("~zzz",),),), (), TERM_SHARES, 0.02 / KNOWN_BEYOND),
+        ((), ("#123", "#234"), {"#123": 0.5, "#234": 0.5}, 0.25),
+    ],
+)
+def test_how_many_cases_are_likely_found(
+    words: tuple[tuple[tuple[str, ...], ...], ...],
+    phone: tuple[str, ...],
+    shares: dict[str, float],
+    likely: float,
+) -> None:
+    assert likely_share(Asked(words, phone), shares) == pytest.approx(likely)
 
 
 def test_of_a_lot_only_its_own_cases_are_looked_at(
