@@ -1,4 +1,4 @@
-"""The dashboard's reads: figures kept per day, and for today ranges of indexes over the desk's own cases and timers.
+"""The dashboard's reads: figures kept per day, and ranges of indexes over the desk's own cases and timers.
 
 Imported history has no timers and stays out of rates, days and causes; its open cases are in the open queue and
 are counted there. Definitions are in `rules`; each query says which one it counts.
@@ -49,7 +49,7 @@ from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
-from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions
+from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions, read_change_number, tallies
 
 READERS = frozenset({Role.SUPERVISOR, Role.QUALITY, Role.SALES, Role.AUDITOR})
 """Who reads reports."""
@@ -112,24 +112,19 @@ class CaseList:
 def read_dashboard(look: Look, *, days: Days) -> Dashboard:
     """Every figure, day and cause of the period. Refuses `no_longer_allowed`.
 
-    Days that are over come from the figures that are kept per day; today, and what is not stopped, is counted.
+    They are read from the figures that are kept per day; what is open and what runs on past its due is counted.
     """
     _ensure_reader(look)
     period = rules.period_of(days, look.now)
     ask = _Moments(look, period).ask
-    kept = _kept_sums(ask)
-    new, closed = _kept_by_day(ask)
+    kept = _kept(ask)
     by_fault = Counter(
         {FaultCode(told): number for told, number in kept.of(Figures.NEW, current=True).items()}
     )
-    for fault, cases in ask(NEW_TODAY):
-        by_fault[fault] += cases
-        new[period.days[-1]] += cases
-    closed[period.days[-1]] += ask(CLOSED_TODAY)[0][0]
     return Dashboard(
         period,
-        [*_moment_figures(ask, kept), *_rate_figures(ask, kept), _satisfaction(ask, kept)],
-        rules.days_of(period.days, new, closed),
+        [*_moment_figures(look, ask, kept), *_rate_figures(ask, kept), _satisfaction(kept)],
+        rules.days_of(period.days, kept.by_day(Figures.NEW), kept.by_day(Figures.CLOSED)),
         rules.causes_of(by_fault),
     )
 
@@ -159,10 +154,8 @@ class _At:
 
     NOW: BindParameter[Any] = bindparam("now")
     NOW_SECONDS: BindParameter[int] = bindparam("now_seconds", type_=BigInteger)
-    UNTIL: BindParameter[Any] = bindparam("until")
     SINCE: BindParameter[Any] = bindparam("since")
     BEFORE: BindParameter[Any] = bindparam("before")
-    TODAY: BindParameter[Any] = bindparam("today")
     THEN: BindParameter[Any] = bindparam("then")
     SOON_THEN: BindParameter[Any] = bindparam("soon_then")
     SINCE_DAY: BindParameter[str] = bindparam("since_day", type_=String)
@@ -179,14 +172,11 @@ class _Moments:
 
     def __init__(self, look: Look, period: Period) -> None:
         self._look = look
-        today = rules.span_of_day(period.days[-1]).since
         self._told: dict[str, Any] = {
             "now": look.now,
             "now_seconds": epoch(look.now),
-            "until": period.current.until,
             "since": period.current.since,
             "before": period.previous.since,
-            "today": today,
             "then": period.then,
             "soon_then": period.then + timedelta(seconds=HOUR),
             "since_day": _day(period.current.since),
@@ -204,9 +194,10 @@ def _day(instant: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Sums of the figures kept per day, by whether the days are those of the current period: today left out."""
+    """Sums of the figures kept per day: by whether the days are those of the current period, and by its days."""
 
     sums: dict[tuple[bool, str, str], int]
+    days: dict[tuple[str, str], int]
 
     def of(self, figure: str, *, current: bool) -> dict[str, int]:
         """What a figure comes to, by its detail."""
@@ -219,40 +210,44 @@ class _Kept:
     def total(self, figure: str, *, current: bool) -> int:
         return sum(self.of(figure, current=current).values())
 
+    def by_day(self, figure: str) -> dict[date, int]:
+        """What a figure comes to on each day of the current period, for new and closed cases."""
+        return {
+            date.fromisoformat(day): number
+            for (name, day), number in self.days.items()
+            if name == figure
+        }
 
-def _kept_statement() -> Select[Any]:
+
+def _kept_statement() -> CompoundSelect[Any]:
+    """Sums over both periods, then new and closed cases of the current period's days."""
     is_current = case((DayFigure.day >= _At.SINCE_DAY, 1), else_=0).label("is_current")
-    return (
-        select(is_current, DayFigure.figure, DayFigure.detail, func.sum(DayFigure.number))
-        .where(DayFigure.day >= _At.BEFORE_DAY, DayFigure.day < _At.TODAY_DAY)
-        .group_by(is_current, DayFigure.figure, DayFigure.detail)
+    named, added = (DayFigure.figure, DayFigure.detail), func.sum(DayFigure.number)
+    return union_all(
+        select(literal("", String), is_current, *named, added)
+        .where(DayFigure.day >= _At.BEFORE_DAY, DayFigure.day <= _At.TODAY_DAY)
+        .group_by(is_current, *named),
+        select(DayFigure.day, literal(1), DayFigure.figure, literal("", String), added)
+        .where(
+            DayFigure.day >= _At.SINCE_DAY,
+            DayFigure.day <= _At.TODAY_DAY,
+            DayFigure.figure.in_((Figures.NEW, Figures.CLOSED)),
+        )
+        .group_by(DayFigure.day, DayFigure.figure),
     )
 
 
 KEPT = _kept_statement()
-KEPT_BY_DAY = (
-    select(DayFigure.day, DayFigure.figure, func.sum(DayFigure.number))
-    .where(
-        DayFigure.day >= _At.SINCE_DAY,
-        DayFigure.day < _At.TODAY_DAY,
-        DayFigure.figure.in_((Figures.NEW, Figures.CLOSED)),
-    )
-    .group_by(DayFigure.day, DayFigure.figure)
-)
-"""New and closed cases of the current period's days, without today."""
 
 
-def _kept_sums(ask: Ask) -> _Kept:
-    return _Kept(
-        {(bool(current), name, detail): int(told) for current, name, detail, told in ask(KEPT)}
-    )
-
-
-def _kept_by_day(ask: Ask) -> tuple[Counter[date], Counter[date]]:
-    counts: dict[str, Counter[date]] = {Figures.NEW: Counter(), Figures.CLOSED: Counter()}
-    for day, figure, number in ask(KEPT_BY_DAY):
-        counts[figure][date.fromisoformat(day)] += int(number)
-    return counts[Figures.NEW], counts[Figures.CLOSED]
+def _kept(ask: Ask) -> _Kept:
+    kept = _Kept({}, {})
+    for day, is_current, figure, detail, number in ask(KEPT):
+        if day:
+            kept.days[figure, day] = int(number)
+        else:
+            kept.sums[bool(is_current), figure, detail] = int(number)
+    return kept
 
 
 def _count(*held: ColumnElement[bool]) -> Any:
@@ -268,32 +263,21 @@ def _closed(since: Any, until: Any) -> Sequence[ColumnElement[bool]]:
     )
 
 
-NEW_TODAY = (
-    select(Ticket.fault, func.count())
-    .where(OWN, Ticket.received_at >= _At.TODAY, Ticket.received_at < _At.UNTIL)
-    .group_by(Ticket.fault)
-)
-CLOSED_TODAY = select(func.count()).select_from(Ticket).where(*_closed(_At.TODAY, _At.UNTIL))
-
-
-def _moment_statement() -> Select[Any]:
-    """Open, overdue and due soon as the open queue counts them, then what came and what went: before the first day
-    that is kept, and today."""
-    views = (QueueView.ALL, QueueView.OVERDUE, QueueView.DUE_SOON)
-    counts: list[Any] = [
+MOMENT_VIEWS = (QueueView.ALL, QueueView.OVERDUE, QueueView.DUE_SOON)
+MOMENT = select(
+    *(
         select(func.count())
         .select_from(QueueRow)
         .where(*conditions(QueueFilter(view), _At.NOW_SECONDS))
         .scalar_subquery()
-        for view in views
-    ]
-    for at in (Ticket.received_at, Ticket.closed_at):
-        counts += [_count(at > _At.THEN, at < _At.SINCE), _count(at >= _At.TODAY, at < _At.UNTIL)]
-    return select(*counts)
+        for view in MOMENT_VIEWS
+    )
+)
 
 
 def _then_statement() -> Select[Any]:
-    """How many cases had a due before the end of the hour after the moment a period ago, and how many were overdue.
+    """How many cases had a due before the end of the hour after the moment a period ago, and how many were overdue;
+    then what came and what went on the rest of that day.
 
     Told from the timers as they are known today: pauses that ran at that moment are not taken out.
     """
@@ -336,6 +320,7 @@ def _then_statement() -> Select[Any]:
         select(func.min(dues.c.due_at).label("due_at")).group_by(dues.c.ticket_id).subquery()
     )
     counts: list[Any] = [func.count(), func.count(case((next_dues.c.due_at < then, 1)))]
+    counts += [_count(at > then, at < _At.SINCE) for at in (Ticket.received_at, Ticket.closed_at)]
     return select(*counts).select_from(next_dues)
 
 
@@ -344,20 +329,23 @@ def _unindexed(column: Any) -> Any:
     return func.coalesce(column, column)
 
 
-MOMENT = _moment_statement()
 MOMENT_THEN = _then_statement()
 
 
-def _moment_figures(ask: Ask, kept: _Kept) -> list[Figure]:
-    """Open, overdue and due soon, now and the same moment a period ago.
+def _moment_figures(look: Look, ask: Ask, kept: _Kept) -> list[Figure]:
+    """Open, overdue and due soon as the open queue counts them, now and the same moment a period ago.
 
-    The moment lies on the day before the period's first: what came since is the rest of that day, the days that are
-    kept, and today.
+    The moment lies on the day before the period's first: what came since is the rest of that day and the days kept.
     """
-    opened, overdue, soon, *since = ask(MOMENT)[0]
-    came = sum(since[:2]) + kept.total(Figures.NEW, current=True)
-    went = sum(since[2:]) + kept.total(Figures.ENDED, current=True)
-    all_then, late_then = ask(MOMENT_THEN)[0]
+    tally = tallies.counted(look.session, read_change_number(look), epoch(look.now))
+    if tally is None:
+        opened, overdue, soon = ask(MOMENT)[0]
+    else:
+        counts = tally.counts(QueueFilter())
+        opened, overdue, soon = (counts[view] for view in MOMENT_VIEWS)
+    all_then, late_then, came, went = ask(MOMENT_THEN)[0]
+    came += kept.total(Figures.NEW, current=True)
+    went += kept.total(Figures.ENDED, current=True)
     return [
         Figure(Measure.OPEN, opened, opened - came + went, opened),
         Figure(Measure.OVERDUE, overdue, late_then, opened),
@@ -385,41 +373,32 @@ def _judged(now: Any) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
     ]
 
 
-def _rates_statement() -> CompoundSelect[Any]:
-    """Timers by kind, whether of the current period, and verdict: of today, and what is late and runs on."""
-
-    def count(kind: TimerKind, current: bool, verdict: Verdict, *held: ColumnElement[bool]) -> Any:
-        told = literal(kind.value), literal(int(current)), literal(verdict.value), func.count()
-        return select(*told).select_from(Timer).where(Timer.kind == kind, *held)
+def _late_statement() -> CompoundSelect[Any]:
+    """Timers that run on past their due, by kind and whether of the current period: no write told that it passed."""
 
     # One range of an index each: counted in groups, the store would sort what it counts.
-    parts = [
-        count(kind, True, verdict, *held)
-        for kind in JUDGED
-        for verdict, _, held in _counted(_At.TODAY, _At.UNTIL, _At.NOW)
-    ]
-    # What runs on past its due is in no figure of a day: no write told that it passed.
-    parts += [
-        count(
-            kind,
-            current,
-            Verdict.MISSED,
-            Timer.stopped_at.is_(None),
-            Timer.due_at >= since,
-            Timer.due_at < until,
-            Timer.missed_cause.is_(None),
-            Timer.left_out.is_(False),
+    return union_all(
+        *(
+            select(literal(kind.value), literal(int(current)), func.count())
+            .select_from(Timer)
+            .where(
+                Timer.kind == kind,
+                Timer.stopped_at.is_(None),
+                Timer.due_at >= since,
+                Timer.due_at < until,
+                Timer.missed_cause.is_(None),
+                Timer.left_out.is_(False),
+            )
+            for kind in JUDGED
+            for current, since, until in (
+                (True, _At.SINCE, _At.NOW),
+                (False, _At.BEFORE, _At.SINCE),
+            )
         )
-        for kind in JUDGED
-        for current, since, until in (
-            (True, _At.SINCE, _At.TODAY),
-            (False, _At.BEFORE, _At.SINCE),
-        )
-    ]
-    return union_all(*parts)
+    )
 
 
-RATES = _rates_statement()
+LATE = _late_statement()
 
 
 def _rate_figures(ask: Ask, kept: _Kept) -> list[Figure]:
@@ -429,8 +408,8 @@ def _rate_figures(ask: Ask, kept: _Kept) -> list[Figure]:
         for current in (True, False):
             for kind, timers in kept.of(verdict, current=current).items():
                 counts[kind, current, verdict] += timers
-    for kind, current, told, timers in ask(RATES):
-        counts[kind, bool(current), told] += timers
+    for kind, current, timers in ask(LATE):
+        counts[kind, bool(current), Verdict.MISSED] += timers
     figures = []
     for measure, kind in TIMER_OF.items():
         now, before = (
@@ -459,18 +438,14 @@ def _apart(look: Look, kind: TimerKind, span: Span) -> Apart:
     return Apart(counts[MissedCause.CHANGE], counts[MissedCause.MERGE], counts["left_out"])
 
 
-SCORES_TODAY = select(func.coalesce(func.sum(SurveyAnswer.satisfaction), 0), func.count()).where(
-    SurveyAnswer.at >= _At.TODAY, SurveyAnswer.at < _At.UNTIL
-)
-
-
-def _satisfaction(ask: Ask, kept: _Kept) -> Figure:
+def _satisfaction(kept: _Kept) -> Figure:
     """Mean of the satisfaction scores answered in the period."""
-    scores, answers = ask(SCORES_TODAY)[0]
-    scores += kept.total(Figures.SATISFACTION, current=True)
-    answers += kept.total(Figures.ANSWERS, current=True)
-    scores_before = kept.total(Figures.SATISFACTION, current=False)
-    answers_before = kept.total(Figures.ANSWERS, current=False)
+    scores, scores_before = (
+        kept.total(Figures.SATISFACTION, current=current) for current in (True, False)
+    )
+    answers, answers_before = (
+        kept.total(Figures.ANSWERS, current=current) for current in (True, False)
+    )
     return Figure(
         Measure.SATISFACTION,
         scores / answers if answers else None,

@@ -59,7 +59,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The last days in Shanghai with today, up to `now`, and as many full days before it."""
+    """The last days in Shanghai with today, to its midnight, and as many days before them."""
 
     now: datetime
     current: Span
@@ -71,7 +71,7 @@ class Period:
 
 
 def period_of(days: Days, now: datetime) -> Period:
-    """The period that ends now. What happens this very second counts, so it ends just after it."""
+    """The period of so many days that ends with today; what was made missed before its due tonight counts already."""
     length = int(days)
     today = now.astimezone(SHANGHAI).date()
     first = today - timedelta(days=length - 1)
@@ -80,7 +80,7 @@ def period_of(days: Days, now: datetime) -> Period:
     )
     return Period(
         now,
-        Span(since, now + timedelta(seconds=1)),
+        Span(since, span_of_day(today).until),
         Span(before, since),
         now - timedelta(days=length),
         tuple(first + timedelta(days=number) for number in range(length)),

@@ -259,6 +259,10 @@ class Tally:
     further: Mapping["QueueFilter", Mapping[People, int]] = field(default_factory=dict)
     """The same of further filters, as `countable` makes them."""
 
+    def holds_at(self, number: int, now: int) -> bool:
+        """Whether neither a change nor time alone has changed a number since it was counted."""
+        return self.number == number and self.at <= now < self.next_crossing
+
     def counts(self, where: QueueFilter) -> dict[str, int]:
         """Cases per view for somebody who looks with `where`."""
         if where.only_of is None:
@@ -689,13 +693,21 @@ class TallyKeeper:
             self._want(wanted)
             if self._kept is not None and self._kept[0] == store:
                 _, tally, loaded_at = self._kept
-                unchanged = tally.number == number and tally.at <= now < tally.next_crossing
+                unchanged = tally.holds_at(number, now)
                 complete = all(each in tally.further for each in wanted)
                 if (unchanged and complete) or monotonic() - loaded_at < TALLY_SECONDS:
                     return tally
             tally = read_tally(session, number, now, list(self._wanted))
             self._kept = (store, tally, monotonic())
             return tally
+
+    def counted(self, session: Session, number: int, now: int) -> Tally | None:
+        """The tally if it is exact at change `number` and `now`; None where it would have to be counted."""
+        with self._lock:
+            if self._kept is None or self._kept[0] != str(session.get_bind().engine.url):
+                return None
+            tally = self._kept[1]
+            return tally if tally.holds_at(number, now) else None
 
     def _want(self, wanted: Collection[QueueFilter]) -> None:
         at = monotonic()

@@ -20,6 +20,7 @@ from db.codes import (
 from db.models.calendars import Calendar
 from db.models.tickets import NEVER_DUE, QueueRow, ReturnCall, Ticket, Timer
 from lib.shared.calendar import epoch
+from lib.tickets.queue import tallies
 
 HOUR = timedelta(hours=1)
 KINDS = (TimerKind.FIRST_RESPONSE, TimerKind.RESOLUTION)
@@ -78,6 +79,8 @@ def a_timer(ticket: dict, kind: TimerKind, calendar_id: int, **columns) -> dict:
 
 
 def write(model, rows: list[dict]) -> None:
+    """Straight into a table; no change number tells of it, so what was counted of open cases is forgotten."""
+    tallies.forget()
     with database.writing() as session:
         for start in range(0, len(rows), 5000):
             session.execute(insert(model), rows[start : start + 5000])

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 
 from db import session as database
 from db.codes import FaultCode, MissedCause, TicketStatus, TimerKind, TimerPhase, Verdict
@@ -15,7 +15,7 @@ from lib.reports.rules import Behind, Days, Measure
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import look, system
-from lib.tickets.queue import QueueFilter, QueueView, count_lines
+from lib.tickets.queue import QueueFilter, QueueView, count_lines, read_queue
 from lib.tickets.timers import TimerState
 from tests.reports.stores import (
     HOUR,
@@ -27,6 +27,7 @@ from tests.reports.stores import (
     write_history,
     write_own_cases,
 )
+from tests.tickets.open_cases import announce
 
 SYSTEM = system("test")
 
@@ -120,6 +121,36 @@ def test_open_overdue_and_due_soon_are_those_of_the_queue(database, now):
         assert told[measure].value == counted > 0
 
 
+def test_what_the_queue_has_counted_is_taken_until_something_changes(database, now):
+    write_own_cases(now, 50)
+    look(read_queue, actor=SYSTEM, now=now, where=QueueFilter())
+    with statements() as sent:
+        before = figures(now)
+    assert not any("count(*)" in told and "FROM queue_rows" in told for told, _ in sent)
+    with writing() as session:
+        soon = a_ticket(900, now - HOUR)
+        session.execute(insert(Ticket), [soon])
+        session.execute(insert(QueueRow), [a_queue_row(soon, now + HOUR / 2)])
+        announce(session)
+    after = figures(now)
+    for measure in (Measure.OPEN, Measure.DUE_SOON):
+        assert after[measure].value == before[measure].value + 1
+    an_hour_on = figures(now + HOUR)
+    assert an_hour_on[Measure.OVERDUE].value == after[Measure.OVERDUE].value + 1
+
+
+def test_what_a_change_made_missed_counts_on_the_day_of_its_due_also_before_it(database, now):
+    tonight = now.astimezone(SHANGHAI).replace(hour=23, minute=0)
+    assert now < tonight
+    for number, due in enumerate((tonight, tonight + 2 * HOUR), 1):
+        ticket = a_ticket(number, now - HOUR)
+        write(Ticket, [ticket])
+        missed = {"due_at": due, "missed_cause": MissedCause.MERGE}
+        write(Timer, [a_timer(ticket, TimerKind.RESOLUTION, calendar_id(), **missed)])
+    assert figures(now)[Measure.RESOLUTION].of == 1
+    assert [row.ticket_id for row in behind(now, measure=Measure.RESOLUTION).rows] == [1]
+
+
 def test_open_cases_are_compared_with_the_same_moment_a_period_ago(database, now):
     write_own_cases(now, 200)
     then = now - timedelta(days=30)
@@ -155,6 +186,10 @@ def test_overdue_is_compared_with_the_dues_of_that_moment(database, now):
     told = figures(now, Days.WEEK)
     assert told[Measure.OVERDUE].before == 2
     assert told[Measure.DUE_SOON].before == 1
+
+
+def writing():
+    return database.writing()
 
 
 def database_session():
