@@ -100,12 +100,11 @@ def forget_caller() -> None:
 
 def known(form: str) -> Known:
     """The caller of this form as stored now."""
-    told = st.session_state.get(CALLER)
-    if not isinstance(told, dict) or told.get("form") != form:
+    told = chosen_caller(form)
+    if told is None:
         return Known()
-    customer_id = told["customer_id"]
+    customer_id, company = told
     if customer_id is None:
-        company = st.session_state.get(key(form, "company"), "")
         return Known(None, company or label("entry.new_company"), contact_told=_told(form))
     customer = doors.read(find_customer, customer_id=customer_id)
     chosen = st.session_state.get(key(form, "contact", customer_id), NEW)
@@ -117,6 +116,14 @@ def known(form: str) -> Known:
         contact.name if contact else "",
         contact_told=contact is not None or _told(form),
     )
+
+
+def chosen_caller(form: str) -> tuple[int | None, str] | None:
+    """Whom the form is about, without asking the store: a known customer, or a new company's name; None: nobody."""
+    told = st.session_state.get(CALLER)
+    if not isinstance(told, dict) or told.get("form") != form:
+        return None
+    return told["customer_id"], st.session_state.get(key(form, "company"), "")
 
 
 def _told(form: str) -> bool:
@@ -185,7 +192,7 @@ def _choose_site(form: str, customer_id: int) -> None:
 
 def show_place(form: str, caller: Known) -> CoveredItem | None:
     """Site and item with its warranty; either may be unknown and is then found out on site (S-21)."""
-    site = _site_of(form, caller)
+    site = _site_of(form, caller.customer_id)
     if caller.customer_id is None or site == NEW:
         name, address = st.columns([2, 3], gap="small")
         name.text_input(
@@ -318,10 +325,10 @@ def start_with(name: str, value: Any) -> str:
 
 def told(form: str) -> dict[str, Any]:
     """What the form says now, as arguments of `take_call`; for the callback of its button."""
-    caller = known(form)
+    customer_id = _customer_of(form)
     return {
-        "caller": _caller(form, caller),
-        "place": _place(form, caller),
+        "caller": _caller(form),
+        "place": _place(form, customer_id),
         "channel": chosen_channel(form),
         "received_at": received_at(form),
         "fault": _value(form, "fault", None),
@@ -329,6 +336,11 @@ def told(form: str) -> dict[str, Any]:
         "priority": chosen_priority(form),
         "call": call_clock.told(form) if is_live(form) else None,
     }
+
+
+def _customer_of(form: str) -> int | None:
+    chosen = chosen_caller(form)
+    return None if chosen is None else chosen[0]
 
 
 def is_live(form: str) -> bool:
@@ -353,31 +365,31 @@ def _value(form: str, field: str, default: Any, *more: object) -> Any:
     return default if value is None else value
 
 
-def _caller(form: str, caller: Known) -> Caller:
-    contact = NEW
-    if caller.customer_id is not None:
-        contact = _value(form, "contact", NEW, caller.customer_id)
-    company = _value(form, "company", "") if caller.customer_id is None else ""
-    if contact != NEW and isinstance(contact, int):
-        return Caller(caller.customer_id, contact_id=contact)
+def _caller(form: str) -> Caller:
+    customer_id, company = chosen_caller(form) or (None, "")
+    if customer_id is not None:
+        company = ""
+        contact = _value(form, "contact", NEW, customer_id)
+        if isinstance(contact, int):
+            return Caller(customer_id, contact_id=contact)
     return Caller(
-        caller.customer_id,
-        company if caller.is_chosen else "",
+        customer_id,
+        company,
         contact=_value(form, "contact_name", ""),
         phone=_value(form, "phone", ""),
     )
 
 
-def _site_of(form: str, caller: Known) -> Chosen:
-    if caller.customer_id is None:
+def _site_of(form: str, customer_id: int | None) -> Chosen:
+    if customer_id is None:
         return NEW
-    site: Chosen = _value(form, "site", UNKNOWN, caller.customer_id)
+    site: Chosen = _value(form, "site", UNKNOWN, customer_id)
     return site
 
 
-def _place(form: str, caller: Known) -> Place:
-    site = _site_of(form, caller)
-    item = _value(form, "item", UNKNOWN, caller.customer_id, site)
+def _place(form: str, customer_id: int | None) -> Place:
+    site = _site_of(form, customer_id)
+    item = _value(form, "item", UNKNOWN, customer_id, site)
     fresh = None
     if item == NEW:
         fresh = NewItem(
