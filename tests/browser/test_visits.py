@@ -23,9 +23,8 @@ from lib.shared.work import actor_of, perform, system
 from lib.stock import actions as stock
 from tests.browsing import DESKTOP, TABLET, Windows, settle, tap_twenty_times
 from tests.cast import PEOPLE, Cast
-from tests.conftest import locked, run_dir
 from tests.daytime import next_morning
-from tests.serving import Server, serving, staffed_copy
+from tests.serving import Server
 from tests.visits.house_calls import Desk
 from tests.web.sockets import inside
 
@@ -67,15 +66,6 @@ SMALL_TEXT = """least => {
 
 def words(key: str, **params: object) -> str:
     return text(Language.ZH_CN, key, **params)
-
-
-@pytest.fixture(scope="module")
-def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The real app on a working morning."""
-    with locked("staffed"):
-        var_dir = staffed_copy(run_dir(), tmp_path_factory.mktemp("visits"))
-    with serving(var_dir, "--empty", module="tests.daytime") as running:
-        yield running
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from lib.shared.work import perform, system
 from lib.stock.actions import add_part, receive_part
 from tests.browsing import DESKTOP, PHONE, TABLET, Windows, settle
 from tests.cast import PEOPLE
-from tests.conftest import locked, run_dir
-from tests.serving import Server, serving, staffed_copy
+from tests.serving import Server
 from tests.web.sockets import inside
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,18 +35,9 @@ def words(key: str, **params: object) -> str:
     return text(Language.ZH_CN, key, **params)
 
 
-@pytest.fixture(scope="module")
-def morning_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The real app on a working morning."""
-    with locked("staffed"):
-        var_dir = staffed_copy(run_dir(), tmp_path_factory.mktemp("morning"))
-    with serving(var_dir, "--empty", module="tests.daytime") as running:
-        yield running
-
-
 @pytest.fixture
-def windows(chromium: Browser, morning_server: Server) -> Iterator[Windows]:
-    opened = Windows(chromium, morning_server.address)
+def windows(chromium: Browser, morning: Server) -> Iterator[Windows]:
+    opened = Windows(chromium, morning.address)
     try:
         yield opened
         opened.check()
@@ -133,9 +123,9 @@ def sign_on_paper(page: Page) -> None:
 
 
 def test_a_case_goes_from_the_call_to_the_dashboard(
-    windows: Windows, morning_server: Server, tmp_path: Path
+    windows: Windows, morning: Server, tmp_path: Path
 ) -> None:
-    with inside(morning_server):
+    with inside(morning):
         part = perform(
             add_part,
             actor=system("test"),
@@ -200,7 +190,7 @@ def test_a_case_goes_from_the_call_to_the_dashboard(
     completed = words(f"return_call_state.{ReturnCallState.OPEN}")
     expect(queue_row(supervisor, number)).to_contain_text(completed, timeout=10_000)
 
-    hotline.goto(morning_server.address + "/feedback_return_calls")
+    hotline.goto(morning.address + "/feedback_return_calls")
     settle(hotline)
     hotline.get_by_text("华庭酒店").first.click()
     settle(hotline)
@@ -210,18 +200,18 @@ def test_a_case_goes_from_the_call_to_the_dashboard(
     link.wait_for()
     expect(queue_row(supervisor, number)).to_have_count(0, timeout=10_000)
 
-    phone = windows.open(None, link.input_value().removeprefix(morning_server.address), size=PHONE)
+    phone = windows.open(None, link.input_value().removeprefix(morning.address), size=PHONE)
     for question, score in (("satisfaction", 5), ("punctuality", 4), ("quality", 5)):
         phone.locator(f'input[name="{question}"][value="{score}"]').check()
     phone.locator("textarea").fill("师傅很专业")
     phone.get_by_role("button", name=words("survey.send")).click()
     phone.get_by_text(words("survey.thanks_title")).wait_for()
 
-    supervisor.goto(morning_server.address + "/reports_dashboard")
+    supervisor.goto(morning.address + "/reports_dashboard")
     settle(supervisor)
     expect(supervisor.get_by_text(re.compile(r"5\.0")).first).to_be_visible()
 
-    with inside(morning_server), database.ReadSession() as session:
+    with inside(morning), database.ReadSession() as session:
         ticket = session.scalars(select(Ticket).where(Ticket.number == number)).one()
         assert ticket.status is TicketStatus.CLOSED
         assert session.get(Part, part).on_hand == 2
@@ -232,6 +222,6 @@ def test_a_case_goes_from_the_call_to_the_dashboard(
     print(f"a colleague's step on other screens after {[round(delay, 2) for delay in delays]} s")
 
 
-def test_an_answered_link_answers_no_more(windows: Windows, morning_server: Server) -> None:
+def test_an_answered_link_answers_no_more(windows: Windows, morning: Server) -> None:
     unknown = windows.open(None, f"/survey/{'x' * 43}", size=PHONE)
     expect(unknown.get_by_text(words("survey.closed_title"))).to_be_visible()
