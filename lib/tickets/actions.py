@@ -379,11 +379,18 @@ def end_waiting(work: Work, *, ticket_id: int, version: int) -> None:
 
 @permit(Role.HOTLINE, Role.DISPATCHER, Role.TECHNICIAN, Role.SUPERVISOR)
 def complete_ticket(
-    work: Work, *, ticket_id: int, version: int | None, words: str, at: datetime | None = None
+    work: Work,
+    *,
+    ticket_id: int,
+    version: int | None,
+    words: str,
+    at: datetime | None = None,
+    stamp: dict[str, Any] | None = None,
 ) -> None:
     """The fault is gone: stop the resolution and open the return call, due in one working day (S-25).
 
-    `at` may be dated back within the cycle (rule 1). Refuses `completed_out_of_time`.
+    `at` may be dated back within the cycle (rule 1); `stamp`: what a tablet's own clock told of it (rule 22). Refuses
+    `completed_out_of_time`.
     """
     ticket = work.get(Ticket, ticket_id, version=version)
     rules.ensure_can_move(ticket.status, TicketStatus.COMPLETED)
@@ -398,6 +405,7 @@ def complete_ticket(
         EventKind.COMPLETED,
         at=at,
         words=rules.ensure_words(words),
+        details=stamp,
     )
     ticket.completed_at = at
     target = rulebook_of(work).target_of(

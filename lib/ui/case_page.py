@@ -38,6 +38,8 @@ WORDS_OF_FIELDS = (
     "level",
 )
 
+STAMPED = (EventKind.ON_THE_WAY, EventKind.ARRIVED, EventKind.COMPLETED)
+"""Events that a tablet may tell with its own time."""
 OF_OTHER_CASES = (
     EventKind.MERGED,
     EventKind.ABSORBED,
@@ -214,7 +216,7 @@ def _details(event: EventRow) -> list[str]:
         return [event.person, when(datetime.fromisoformat(told["starts_at"]))]
     if event.kind is EventKind.ASSIGNED:
         return [event.person]
-    if event.kind in (EventKind.ON_THE_WAY, EventKind.ARRIVED) and told.get("clock_off"):
+    if event.kind in STAMPED and told.get("clock_off"):
         return [label("ticket.clock_off")]
     if event.kind is EventKind.NOTE and told.get("wish"):
         return [label("offer.wish_for", name=event.person)]

@@ -1,7 +1,9 @@
-"""A technician's visit on a tablet: one tap each for the way and the arrival, then report, photos, parts, signature."""
+"""A technician's visit on a tablet: one tap each for way, arrival and end, between them report, photos, signature."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -21,8 +23,8 @@ from lib.visits.queries import UsedPart, VisitCard
 
 STYLE = """<style>
 .st-key-visits_today, .st-key-visits_today p, .st-key-visits_today label, .st-key-visits_end p { font-size: 17px; }
-.st-key-visits_today button, .st-key-visits_end button { min-height: 56px; }
-.st-key-visits_today button p, .st-key-visits_end button p { font-size: 17px; font-weight: 600; }
+.st-key-visits_today button { min-height: 56px; }
+.st-key-visits_today button p { font-size: 17px; font-weight: 600; }
 .st-key-visits_today input { min-height: 48px; font-size: 17px; }
 .st-key-visits_today :is([data-testid="stDateInput"], [data-testid="stTimeInput"]) * { font-size: 17px; }
 .st-key-visits_today :is([data-testid="stDateInput"], [data-testid="stTimeInput"]) > div,
@@ -51,23 +53,31 @@ def steps(visit: VisitCard, now: datetime) -> None:
     """The next tap of a visit that has not arrived."""
     if visit.status not in (VisitStatus.PLANNED, VisitStatus.ON_THE_WAY):
         return
-
-    def take(tap: field.Tap) -> bool | None:
-        doors.submit(
-            STEPS[tap.what],
-            key=f"tap-{visit.id}-{tap.key}",
-            visit_id=visit.id,
-            version=tap.version,
-            device_at=tap.device_at,
-            skew=tap.skew,
-        )
-        return _carried_out()
-
     with st.container(horizontal=True, gap="small"):
-        field.taps(name("taps", visit), visit, take)
+        field.taps(name("taps", visit), visit, partial(_take, visit))
         if visit.status is VisitStatus.ON_THE_WAY and rules.can_undo(visit.on_the_way_at, now):
             with st.container(key=f"visits_undo_{visit.id}", width="content"):
                 _undo(visit)
+
+
+def _take(visit: VisitCard, tap: field.Tap) -> bool | None:
+    """Carry out a tap; whatever its page shows, it is the same step with the same key."""
+    if tap.what in STEPS:
+        _submit(STEPS[tap.what], visit, tap)
+        return _carried_out()
+    return _finish(visit, tap)
+
+
+def _submit(step: Callable[..., None], visit: VisitCard, tap: field.Tap, **told: Any) -> None:
+    doors.submit(
+        step,
+        key=f"tap-{visit.id}-{tap.key}",
+        visit_id=visit.id,
+        version=tap.version,
+        device_at=tap.device_at,
+        skew=tap.skew,
+        **told,
+    )
 
 
 def _undo(visit: VisitCard) -> None:
@@ -299,31 +309,41 @@ def _signature(visit: VisitCard) -> None:
 
 def end(visit: VisitCard) -> None:
     """The tap that ends the visit, pinned to the foot of the screen, with what is still missing."""
-    key = doors.form_key(f"visits.today.finish.{visit.id}")
     with st.container(key="visits_end"):
-        missing = _missing(visit)
+        missing = _missing(visit, _waiting_until(visit))
         if missing and st.session_state.get(name("tried", visit)):
             links = "、".join(
                 f"[{label(f'visits.missing.{each}')}](#{_anchor(each)}-{visit.id})"
                 for each in missing
             )
             st.warning(label("visits.today.missing", what=links), icon=":material/checklist:")
-        st.button(
-            label("visits.today.finish", number=visit.number),
-            key=f"{name('finish', visit)}.{key}",
-            type="primary",
-            icon=":material/task_alt:",
-            width="stretch",
-            on_click=_finish,
-            args=(visit, key),
-        )
+        field.taps(name("taps", visit), visit, partial(_take, visit), _form(visit))
+
+
+def _form(visit: VisitCard) -> dict[str, str]:
+    """What of the form is stored nowhere before the end."""
+    outcome, until_at = st.session_state.get(name("outcome", visit)), _waiting_until(visit)
+    told = {} if outcome is None else {"outcome": str(outcome)}
+    return told if until_at is None else told | {"until": until_at.isoformat()}
+
+
+def _recall(visit: VisitCard, form: Mapping[str, str]) -> datetime | None:
+    """Choose the outcome again that a page loaded since the tap has lost. Answers until when the wait was to last."""
+    outcome = name("outcome", visit)
+    if st.session_state.get(outcome) is None and form.get("outcome") in set(VisitOutcome):
+        st.session_state[outcome] = VisitOutcome(form["outcome"])
+    try:
+        until_at = datetime.fromisoformat(form.get("until", ""))
+    except ValueError:
+        return None
+    return None if until_at.tzinfo is None else until_at
 
 
 def _anchor(missing: str) -> str:
     return {"signed_by": "signature", "until": "outcome"}.get(missing, missing)
 
 
-def _missing(visit: VisitCard) -> list[str]:
+def _missing(visit: VisitCard, until_at: datetime | None) -> list[str]:
     outcome = st.session_state.get(name("outcome", visit))
     missing = rules.missing_for(
         outcome,
@@ -333,28 +353,31 @@ def _missing(visit: VisitCard) -> list[str]:
     )
     try:
         if outcome is not None:
-            rules.wait_after(outcome, _waiting_until(visit), clock.now())
+            rules.wait_after(outcome, until_at, clock.now())
     except Refusal:
         missing.append("until")
     return missing
 
 
-def _finish(visit: VisitCard, key: str) -> None:
+def _finish(visit: VisitCard, tap: field.Tap) -> bool | None:
     st.session_state[name("tried", visit)] = True
-    if _missing(visit):
-        return
-    doors.submit(
+    recalled = _recall(visit, tap.form)
+    until_at = _waiting_until(visit) or recalled
+    if _missing(visit, until_at):
+        return False
+    _submit(
         actions.finish_visit,
-        key=key,
-        visit_id=visit.id,
-        version=visit.version,
+        visit,
+        tap,
         report=st.session_state[name("report", visit)],
         outcome=st.session_state[name("outcome", visit)],
         signed_by=st.session_state.get(name("signed_by", visit), ""),
-        waiting_until=_waiting_until(visit),
+        waiting_until=until_at,
     )
-    if not doors.refusal_waits():
+    carried_out = _carried_out()
+    if carried_out:
         doors.say("visits.today.finished", number=visit.number)
+    return carried_out
 
 
 def result(visit: VisitCard) -> None:

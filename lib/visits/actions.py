@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from db import session as database
-from db.codes import EventKind, Role, TicketStatus, VisitFileKind, VisitOutcome, VisitStatus
+from db.codes import (
+    EventKind,
+    Role,
+    TicketStatus,
+    VisitFileKind,
+    VisitOutcome,
+    VisitStatus,
+    WaitingFor,
+)
 from db.models.tickets import Ticket
 from db.models.visits import Visit, VisitFile, VisitPart
 from lib.shared import images
@@ -175,7 +183,8 @@ def _stamped(
     """The instant that counts for a step, and what is kept of the tablet's clock. Refuses `stamp_before_previous`."""
     if device_at is None:
         return work.now, {}
-    stamp = stamp_of(device_at, skew, work.now, visit.on_the_way_at or visit.created_at)
+    previous_at = visit.arrived_at or visit.on_the_way_at or visit.created_at
+    stamp = stamp_of(device_at, skew, work.now, previous_at)
     return stamp.at, {
         "device_at": device_at.replace(microsecond=0).isoformat(),
         "skew_seconds": round(skew.total_seconds()),
@@ -313,10 +322,13 @@ def finish_visit(
     signed_by: str = "",
     signature: bytes | None = None,
     waiting_until: datetime | None = None,
+    device_at: datetime | None = None,
+    skew: timedelta = NO_SKEW,
 ) -> None:
     """End a visit: the case is completed, or waits for what the outcome names, until `waiting_until` is expected.
 
     None: as long as such a wait usually lasts. `signature` is needed only where `sign_visit` has not stored one.
+    The instant is found and refused as for `set_out`: it is the completion's (rules 1, 22), a wait begins now.
     Refuses `visit_incomplete` with what is missing, `waiting_until_past`, and `visit_move_not_allowed` before arrival.
     """
     visit, ticket = _own_visit(work, visit_id, version)
@@ -329,32 +341,40 @@ def finish_visit(
         raise Refusal("visit_incomplete", missing=",".join(missing))
     until_at = rules.wait_after(outcome, waiting_until, work.now)
     told = ticket_rules.ensure_words(report, limit=rules.REPORT_LENGTH)
+    at, stamp = _stamped(work, visit, device_at, skew)
     visit.status = VisitStatus.DONE
-    visit.done_at = work.now
+    visit.done_at = at
     visit.outcome = outcome
     visit.report = told
     visit.signed_by = ticket_rules.ensure_readable(signed_by.strip(), limit=rules.SIGNER_LENGTH)
-    _carry_on(work, ticket, outcome, told, until_at)
-    work.record("visit.done", visit, outcome=outcome)
+    _carry_on(work, ticket, visit, rules.WAITING_AFTER.get(outcome), until_at, stamp)
+    work.record("visit.done", visit, outcome=outcome, at=at.isoformat(), **stamp)
 
 
 def _carry_on(
     work: Work,
     ticket: Ticket,
-    outcome: VisitOutcome,
-    report: str,
+    visit: Visit,
+    waiting_for: WaitingFor | None,
     until_at: datetime | None,
+    stamp: dict[str, Any],
 ) -> None:
     """What the visit means for its case. A case that was ended meanwhile keeps the report as a note."""
     if ticket.status in (TicketStatus.COMPLETED, *ticket_rules.ENDED_STATUSES):
-        tickets.add_event(work, ticket, EventKind.NOTE, words=report)
+        tickets.add_event(work, ticket, EventKind.NOTE, words=visit.report)
         work.touch_ticket(ticket.id)
         return
     ticket.technician_id = work.actor.person_id or ticket.technician_id
-    if outcome is VisitOutcome.FIXED:
-        tickets.complete_ticket(work, ticket_id=ticket.id, version=None, words=report)
+    if waiting_for is None:
+        tickets.complete_ticket(
+            work,
+            ticket_id=ticket.id,
+            version=None,
+            words=visit.report,
+            at=visit.done_at,
+            stamp=stamp,
+        )
         return
-    waiting_for = rules.WAITING_AFTER[outcome]
     if ticket.waiting_for is waiting_for:
         # A colleague let it wait meanwhile; whoever was there knows better until when.
         tickets.end_waiting(work, ticket_id=ticket.id, version=ticket.version)
@@ -363,7 +383,7 @@ def _carry_on(
         ticket_id=ticket.id,
         version=None,
         waiting_for=waiting_for,
-        words=report,
+        words=visit.report,
         until_at=until_at,
     )
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import pytest
@@ -102,6 +103,18 @@ def a_part(desk: Desk, on_hand: int) -> tuple[int, str]:
     part_id = perform(stock.add_part, number=number, name="电机", **told)
     perform(stock.receive_part, part_id=part_id, quantity=on_hand, **told)
     return part_id, number
+
+
+AHEAD = timedelta(minutes=2)
+"""How far the tablet's clock is ahead of the server's."""
+
+
+def set_tablet_clock(page: Page) -> datetime:
+    """Answers the server's time, which the test asks for beside the page's network."""
+    milliseconds = page.request.get(urljoin(page.url, "/desk/clock")).text()
+    at = datetime.fromtimestamp(int(milliseconds) / 1000, clock.SHANGHAI)
+    page.clock.set_fixed_time(at + AHEAD)
+    return at
 
 
 def sign(page: Page) -> None:
@@ -233,28 +246,19 @@ def test_rule_22_taps_without_a_network_are_sent_later_with_the_time_at_which_th
     visit_id = desk.plan(desk.a_case())
     page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
     page.get_by_role("button", name=words("visits.today.set_out")).wait_for()
-    ahead = timedelta(minutes=2)
-
-    def set_tablet_clock() -> datetime:
-        """Two minutes ahead of the server's; answers the server's."""
-        milliseconds = page.evaluate("fetch('/desk/clock').then((answer) => answer.text())")
-        at = datetime.fromtimestamp(int(milliseconds) / 1000, clock.SHANGHAI)
-        page.clock.set_fixed_time(at + ahead)
-        return at
-
-    on_the_way_at = set_tablet_clock()
+    on_the_way_at = set_tablet_clock(page)
     windows.allow("ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
     page.get_by_role("button", name=words("visits.today.set_out")).click()
-    page.clock.set_fixed_time(on_the_way_at + ahead + timedelta(seconds=3))
+    page.clock.set_fixed_time(on_the_way_at + AHEAD + timedelta(seconds=3))
     page.get_by_role("button", name=words("visits.today.arrive")).click()
-    page.clock.set_fixed_time(on_the_way_at + ahead + timedelta(seconds=6))
+    page.clock.set_fixed_time(on_the_way_at + AHEAD + timedelta(seconds=6))
     told = words("visits.taps.kept", step=words("visits.today.arrive"), at="")
     page.get_by_text(re.compile(told.split("“")[-1])).wait_for()
     page.wait_for_timeout(5_000)
     assert desk.visit(visit_id).status is VisitStatus.PLANNED
+    set_tablet_clock(page)
     page.context.set_offline(False)
-    set_tablet_clock()
     page.get_by_role("button", name=words("visits.signature.confirm")).wait_for()
     visit = desk.visit(visit_id)
     assert visit.on_the_way_at is not None
@@ -285,6 +289,92 @@ def test_rule_22_a_tap_that_waits_outlives_a_reload_of_the_page(windows: Windows
     page.get_by_text(words("visit_status.on_the_way")).wait_for()
     assert desk.visit(visit_id).status is VisitStatus.ON_THE_WAY
     page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('taps'))")
+
+
+def ready_to_end(windows: Windows, desk: Desk) -> tuple[int, Page]:
+    """A visit on site with all that its end needs but the signature, and its page."""
+    visit_id = desk.plan(desk.a_case())
+    page = windows.open("technician", "/visits_today", size=TABLET, touch=True)
+    page.get_by_role("button", name=words("visits.today.arrive")).click()
+    page.get_by_text(words(f"visit_outcome.{VisitOutcome.FIXED}"), exact=True).first.click()
+    report = page.get_by_role("textbox", name=words("visits.today.report"))
+    report.fill("换了电机")
+    report.blur()
+    settle(page)
+    return visit_id, page
+
+
+def completion(visit_id: int) -> tuple[Visit, TicketEvent]:
+    with store.ReadSession() as session:
+        visit = session.get_one(Visit, visit_id)
+        completed = select(TicketEvent).where(
+            TicketEvent.ticket_id == visit.ticket_id, TicketEvent.kind == EventKind.COMPLETED
+        )
+        return visit, session.scalars(completed).one()
+
+
+def test_rule_22_a_visit_that_ends_without_a_network_ended_when_it_was_tapped(
+    windows: Windows, desk: Desk
+):
+    visit_id, page = ready_to_end(windows, desk)
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    settle(page)
+    finish = page.get_by_role("button", name=re.compile(words("visits.today.finish", number="")))
+    tapped_at = set_tablet_clock(page)
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    finish.focus()
+    finish.press("Enter")
+    expect(finish).to_be_disabled()
+    page.clock.set_fixed_time(tapped_at + AHEAD + timedelta(seconds=6))
+    kept = words("visits.taps.kept", step=finish.inner_text(), at=f"{tapped_at + AHEAD:%H:%M}")
+    expect(page.get_by_role("status").filter(has_text=kept)).to_be_visible()
+    page.wait_for_timeout(5_000)
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+    set_tablet_clock(page)
+    page.context.set_offline(False)
+    finish.wait_for(state="detached")
+    visit, completed = completion(visit_id)
+    assert visit.status is VisitStatus.DONE
+    assert abs(visit.done_at - tapped_at) <= timedelta(seconds=2)
+    assert (completed.at, completed.details["clock_off"]) == (visit.done_at, False)
+    assert completed.recorded_at - completed.at >= timedelta(seconds=4)
+    assert desk.ticket(visit.ticket_id).completed_at == visit.done_at
+
+
+def test_the_tap_that_ends_a_visit_waits_for_the_signature_and_outlives_a_reload(
+    windows: Windows, desk: Desk
+):
+    visit_id, page = ready_to_end(windows, desk)
+    finish = page.get_by_role("button", name=re.compile(words("visits.today.finish", number="")))
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    windows.allow("ERR_FAILED")
+    page.route("**/desk/clock", lambda route: route.abort())
+    page.context.set_offline(True)
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    tapped_at = set_tablet_clock(page)
+    finish.click()
+    page.clock.set_fixed_time(tapped_at + AHEAD + timedelta(seconds=3))
+    after = words("visits.taps.after", step=finish.inner_text(), at="")
+    page.get_by_text(re.compile(after.split("”")[-1])).wait_for()
+    page.context.set_offline(False)
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+    page.reload()
+    settle(page)
+    expect(finish).to_be_disabled()
+    page.unroute("**/desk/clock")
+    # The tap is measured every few seconds; the tablet's clock has to go on meanwhile.
+    while finish.count():
+        set_tablet_clock(page)
+        page.wait_for_timeout(100)
+    visit, completed = completion(visit_id)
+    assert (visit.outcome, completed.details["clock_off"]) == (VisitOutcome.FIXED, False)
+    assert abs(visit.done_at - tapped_at) <= timedelta(seconds=2)
+    assert completed.recorded_at - completed.at >= timedelta(seconds=2)
 
 
 def test_impatient_taps_receive_once(windows: Windows, desk: Desk):

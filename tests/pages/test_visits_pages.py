@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
 from sqlalchemy import select
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
 from db import session as store
@@ -17,7 +19,7 @@ from db.models.stock import Part, StockMovement
 from db.models.visits import Visit
 from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
-from lib.shared import words
+from lib.shared import clock, words
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor, look, perform, system
 from lib.ui.components.field import tap_of
@@ -64,6 +66,28 @@ def drawn(at: AppTest, field: str) -> list[dict[str, Any]]:
     """What was given to the components that take `field`."""
     given = [json.loads(each.proto.json or "{}") for each in at.get("bidi_component")]
     return [data for data in given if field in data]
+
+
+def milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def tap(at: AppTest, what: str, /, **told: Any) -> None:
+    """A tap as the tablet's script sends it: now by its clock, unless told otherwise."""
+    [taps] = [each for each in at.get("bidi_component") if "clock" in json.loads(each.proto.json)]
+    data = json.loads(taps.proto.json)
+    sent = {
+        "key": uuid4().hex,
+        "what": what,
+        "version": data["version"],
+        "at": milliseconds(clock.now()),
+        "skew": 0,
+        "form": data["form"],
+    }
+    states = at._tree.get_widget_states()
+    state = states.widgets.add(id=_make_trigger_id(taps.proto.id, "events"))
+    state.json_trigger_value = json.dumps([{"event": "tapped", "value": sent | told}])
+    at._run(states)
 
 
 def visits() -> list[Visit]:
@@ -154,8 +178,9 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
     assert desk.visit(visit_id).status is VisitStatus.PLANNED
     desk.step(actions.arrive, visit_id)
     at.run()
-    assert drawn(at, "clock") == []
-    widget(at.button, "visits.today.finish").click().run()
+    [taps] = drawn(at, "clock")
+    assert (taps["state"], taps["form"]) == ("arrived", {})
+    tap(at, "finish")
     assert text("visits.missing.report") in at.warning[0].value
     assert text("visits.missing.outcome") in at.warning[0].value
     widget(at.text_area, "visits.today.report").set_value("更换电机").run()
@@ -165,7 +190,7 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
     desk.do(actions.sign_visit, by=desk.cast.technician, visit_id=visit_id, sent=a_signature())
     widget(at.text_input, "visits.today.signed_by").set_value("张燕").run()
     assert not at.warning
-    widget(at.button, "visits.today.finish").click().run()
+    tap(at, "finish")
     assert not at.error
     visit = desk.visit(visit_id)
     assert (visit.status, visit.outcome) == (VisitStatus.DONE, VisitOutcome.FIXED)
@@ -187,7 +212,7 @@ def test_a_tap_is_read_as_the_tablet_tells_it():
     [
         {"key": "x"},
         {"key": None},
-        {"what": "finish"},
+        {"what": "cancel"},
         {"what": ["arrive"]},
         {"version": "3"},
         {"at": 0},
@@ -196,11 +221,95 @@ def test_a_tap_is_read_as_the_tablet_tells_it():
         {"skew": None},
         {"skew": True},
         {"skew": -(10**30)},
+        {"form": "fixed"},
+        {"form": {"outcome": 1}},
+        {"form": {"outcome": "x" * 41}},
     ],
 )
 def test_a_tap_that_makes_no_sense_is_none(wrong: dict[str, Any]):
     assert tap_of(TAP | wrong) is None
     assert tap_of("arrive") is None
+
+
+def ready_to_end(desk: Desk, visit_id: int) -> AppTest:
+    """The page of a visit with everything that a mended fault needs."""
+    desk.do(actions.sign_visit, by=desk.cast.technician, visit_id=visit_id, sent=a_signature())
+    at = page(desk, desk.cast.technician, "visits_today")
+    widget(at.text_area, "visits.today.report").set_value("更换电机").run()
+    widget(at.button_group, "visits.today.outcome").set_value(VisitOutcome.FIXED).run()
+    return at
+
+
+def test_rule_22_the_tap_that_ends_a_visit_counts_when_it_was_made(desk: Desk):
+    visit_id = desk.on_site()
+    tapped_at = desk.now + timedelta(minutes=20)
+    desk.pass_time(hours=3)
+    with time_machine.travel(desk.now):
+        at = ready_to_end(desk, visit_id)
+        ahead = timedelta(seconds=90)
+        told = {"at": milliseconds(tapped_at + ahead), "skew": 90_000, "key": "sent-later"}
+        tap(at, "finish", **told)
+        assert not at.error
+        assert drawn(at, "clock") == []
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.done_at) == (VisitStatus.DONE, tapped_at)
+    assert desk.ticket(visit.ticket_id).completed_at == tapped_at
+
+
+def test_rule_22_an_end_before_the_arrival_is_refused_on_the_page_and_what_was_typed_stays(
+    desk: Desk,
+):
+    visit_id = desk.on_site()
+    arrived_at = desk.now
+    desk.pass_time(hours=1)
+    with time_machine.travel(desk.now):
+        at = ready_to_end(desk, visit_id)
+        tap(at, "finish", at=milliseconds(arrived_at - timedelta(minutes=5)))
+        [refused] = at.error
+        assert refused.value == text(
+            "refusal.stamp_before_previous", at="11-24 10:55:00", previous="11-24 11:00:00"
+        )
+        assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+        assert widget(at.text_area, "visits.today.report").value == "更换电机"
+        assert widget(at.button_group, "visits.today.outcome").value is VisitOutcome.FIXED
+        tap(at, "finish")
+        assert not at.error
+    assert desk.visit(visit_id).status is VisitStatus.DONE
+
+
+def test_rule_22_a_tap_brings_what_a_page_that_was_loaded_since_has_lost(desk: Desk):
+    visit_id = desk.on_site()
+    tapped_at, until = desk.now + timedelta(minutes=9), desk.now + timedelta(days=9)
+    desk.do(
+        actions.keep_draft,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        report="等电机",
+        signed_by="",
+    )
+    desk.pass_time(hours=2)
+    form = {"outcome": "waiting_parts", "until": until.isoformat()}
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        tap(at, "finish", at=milliseconds(tapped_at), form=form)
+        assert not at.error
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.outcome, visit.done_at) == (
+        VisitStatus.DONE,
+        VisitOutcome.WAITING_PARTS,
+        tapped_at,
+    )
+    assert desk.ticket(visit.ticket_id).waiting_until == until
+
+
+@pytest.mark.parametrize("form", [{"outcome": "never"}, {"outcome": "fixed", "until": "soon"}, {}])
+def test_a_tap_whose_form_makes_no_sense_ends_nothing(desk: Desk, form: dict[str, str]):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        tap(at, "finish", form=form)
+        assert text("visits.missing.report") in at.warning[0].value
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
 
 
 def test_a_step_by_a_tablet_whose_clock_is_wrong_says_so_on_the_case(desk: Desk):
@@ -225,7 +334,7 @@ def test_a_wait_stands_there_with_its_usual_end_and_an_end_in_the_past_loses_not
         assert widget(at.time_input, "visits.today.until").value == usual.time()
         widget(at.date_input, "visits.today.until").set_value(usual.date() - timedelta(days=9))
         widget(at.time_input, "visits.today.until").set_value(time(16, 30)).run()
-        widget(at.button, "visits.today.finish").click().run()
+        tap(at, "finish")
         assert text("visits.missing.until") in at.warning[0].value
         assert desk.visit(visit_id).status is VisitStatus.ARRIVED
         assert widget(at.text_area, "visits.today.report").value == "等电机"
@@ -233,7 +342,7 @@ def test_a_wait_stands_there_with_its_usual_end_and_an_end_in_the_past_loses_not
         assert widget(at.time_input, "visits.today.until").value == time(16, 30)
         widget(at.date_input, "visits.today.until").set_value(date(2026, 12, 9)).run()
         assert not at.warning
-        widget(at.button, "visits.today.finish").click().run()
+        tap(at, "finish")
         assert not at.error
     ticket = desk.ticket(desk.visit(visit_id).ticket_id)
     assert ticket.waiting_until == datetime(2026, 12, 9, 16, 30, tzinfo=SHANGHAI)
@@ -246,7 +355,7 @@ def test_a_wait_whose_usual_end_nobody_touched_ends_as_usual(desk: Desk):
         widget(at.text_area, "visits.today.report").set_value("等客户").run()
         waiting = VisitOutcome.WAITING_CUSTOMER
         widget(at.button_group, "visits.today.outcome").set_value(waiting).run()
-        widget(at.button, "visits.today.finish").click().run()
+        tap(at, "finish")
         assert not at.error
     ticket = desk.ticket(desk.visit(visit_id).ticket_id)
     assert ticket.waiting_until == (desk.now + timedelta(days=1)).replace(second=0, microsecond=0)

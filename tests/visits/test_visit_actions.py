@@ -271,12 +271,130 @@ def test_rule_22_an_arrival_before_the_due_that_is_sent_after_it_meets_the_first
 
 
 def first_response(ticket_id: int) -> Timer:
+    return timer_of(ticket_id, TimerKind.FIRST_RESPONSE)
+
+
+def timer_of(ticket_id: int, kind: TimerKind) -> Timer:
     with store.ReadSession() as session:
         return session.scalars(
-            select(Timer).where(
-                Timer.ticket_id == ticket_id, Timer.kind == TimerKind.FIRST_RESPONSE
-            )
+            select(Timer).where(Timer.ticket_id == ticket_id, Timer.kind == kind)
         ).one()
+
+
+MENDED = {"report": "更换电机", "outcome": VisitOutcome.FIXED, "signed_by": "张燕"}
+
+
+def test_rule_22_a_visit_that_ended_offline_completes_its_case_when_it_was_tapped(desk: Desk):
+    visit_id = desk.on_site()
+    ticket_id = desk.visit(visit_id).ticket_id
+    tapped_at, skew = desk.now + timedelta(minutes=40), timedelta(minutes=-3)
+    desk.pass_time(hours=20)
+    desk.step(
+        actions.finish_visit,
+        visit_id,
+        signature=a_signature(),
+        device_at=tapped_at + skew,
+        skew=skew,
+        **MENDED,
+    )
+    assert desk.visit(visit_id).done_at == tapped_at
+    assert desk.ticket(ticket_id).completed_at == tapped_at
+    event = told_of(ticket_id, EventKind.COMPLETED)
+    told = {
+        "device_at": (tapped_at + skew).isoformat(),
+        "skew_seconds": -180,
+        "clock_off": False,
+    }
+    assert (event.at, event.recorded_at, event.details) == (tapped_at, desk.now, told)
+    with store.ReadSession() as session:
+        audited = session.scalars(select(AuditRow).where(AuditRow.action == "visit.done")).one()
+    assert audited.details == {"outcome": "fixed", "at": tapped_at.isoformat(), **told}
+    assert timer_of(ticket_id, TimerKind.RESOLUTION).stopped_at == tapped_at
+    # Tapped at 11:40: one working day later at the same time, though the desk was told on that day at 7:00.
+    return_call = timer_of(ticket_id, TimerKind.RETURN_CALL)
+    assert return_call.started_at == tapped_at
+    assert return_call.due_at == tapped_at + timedelta(days=1)
+    with store.ReadSession() as session:
+        assert session.scalars(select(ReturnCall.due_at)).one() == return_call.due_at
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
+
+
+def test_rule_22_an_end_before_the_due_that_is_sent_after_it_meets_the_resolution(desk: Desk):
+    visit_id = desk.on_site()
+    ticket_id = desk.visit(visit_id).ticket_id
+    due_at = timer_of(ticket_id, TimerKind.RESOLUTION).due_at
+    tapped_at = due_at - timedelta(minutes=1)
+    desk.now = due_at + timedelta(hours=1)
+    end = {"signature": a_signature(), "device_at": tapped_at, **MENDED}
+    desk.step(actions.finish_visit, visit_id, **end)
+    timer = timer_of(ticket_id, TimerKind.RESOLUTION)
+    assert (timer.stopped_at, timer.missed_cause) == (tapped_at, None)
+
+
+def test_rule_22_an_end_by_a_clock_that_is_off_counts_when_it_is_received_flagged(desk: Desk):
+    visit_id = desk.on_site()
+    desk.pass_time(hours=1)
+    skew = timedelta(minutes=6)
+    end = {"signature": a_signature(), "skew": skew, **MENDED}
+    desk.step(actions.finish_visit, visit_id, device_at=desk.now - timedelta(minutes=30), **end)
+    visit = desk.visit(visit_id)
+    event = told_of(visit.ticket_id, EventKind.COMPLETED)
+    assert (visit.done_at, event.at, event.details["clock_off"]) == (desk.now, desk.now, True)
+
+
+def test_rule_22_an_end_before_the_arrival_is_refused_and_changes_nothing(desk: Desk):
+    visit_id = desk.on_site()
+    before = desk.visit(visit_id)
+    arrived_at = desk.now
+    desk.pass_time(hours=1)
+    refused = desk.refusal(
+        actions.finish_visit,
+        by=desk.cast.technician,
+        visit_id=visit_id,
+        version=before.version,
+        signature=a_signature(),
+        device_at=arrived_at - timedelta(minutes=1),
+        **MENDED,
+    )
+    assert refused.key == "stamp_before_previous"
+    assert refused.params == {"at": "11-24 10:59:00", "previous": "11-24 11:00:00"}
+    after = desk.visit(visit_id)
+    assert (after.status, after.done_at, after.version) == (
+        VisitStatus.ARRIVED,
+        None,
+        before.version,
+    )
+    assert kinds(before.ticket_id)[-1] is EventKind.ARRIVED
+    with store.ReadSession() as session:
+        assert session.scalars(select(VisitFile)).all() == []
+
+
+def test_rule_1_a_wait_begins_when_the_end_of_a_visit_is_recorded(desk: Desk):
+    visit_id = desk.on_site()
+    tapped_at = desk.now + timedelta(minutes=10)
+    desk.pass_time(hours=2)
+    told = {"report": "等备件", "outcome": VisitOutcome.WAITING_PARTS}
+    desk.step(actions.finish_visit, visit_id, device_at=tapped_at, **told)
+    visit = desk.visit(visit_id)
+    assert visit.done_at == tapped_at
+    assert told_of(visit.ticket_id, EventKind.WAITING_STARTED).at == desk.now
+    assert desk.ticket(visit.ticket_id).waiting_until == desk.now + timedelta(days=3)
+
+
+def test_an_end_that_is_sent_twice_is_carried_out_once(desk: Desk):
+    visit_id = desk.on_site()
+    sent = {
+        "visit_id": visit_id,
+        "version": desk.visit(visit_id).version,
+        "signature": a_signature(),
+        "device_at": desk.now + timedelta(minutes=5),
+        **MENDED,
+    }
+    desk.pass_time(hours=1)
+    for _ in range(3):
+        desk.do(actions.finish_visit, by=desk.cast.technician, key="tap-1", **sent)
+        desk.pass_time(minutes=1)
+    assert kinds(desk.visit(visit_id).ticket_id).count(EventKind.COMPLETED) == 1
 
 
 def test_on_the_way_is_taken_back_within_seconds_and_not_later(desk: Desk):

@@ -3,8 +3,8 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,18 +36,24 @@ Store = Callable[[str, bytes], bool | None]
 LATEST_MILLISECOND = 4_102_444_800_000
 """The start of the year 2100: no tablet tells a later instant, and no skew is larger."""
 
-TAPS = ("set_out", "arrive")
+TAPS = ("set_out", "arrive", "finish")
+MOST_TOLD = 40
+"""Letters of each thing that a tap carries of the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """A tap as the tablet tells it: when by its own clock, which is `skew` ahead of the server's (rule 22)."""
+    """A tap as the tablet tells it: when by its own clock, which is `skew` ahead of the server's (rule 22).
+
+    form: what the form said when it was tapped, as `taps` was given it; a page that is loaded anew has lost it.
+    """
 
     key: str
     what: str
     version: int
     device_at: datetime
     skew: timedelta
+    form: Mapping[str, str] = field(default_factory=dict)
 
 
 TakeTap = Callable[[Tap], bool | None]
@@ -101,8 +107,8 @@ def card(key: str, visit: VisitCard, *, elsewhen: bool = False) -> int | None:
     return answer.opened if isinstance(answer.opened, int) else None
 
 
-def taps(key: str, visit: VisitCard, take: TakeTap) -> None:
-    """Draw the buttons of the way and the arrival."""
+def taps(key: str, visit: VisitCard, take: TakeTap, form: Mapping[str, str] | None = None) -> None:
+    """Draw the buttons of the next steps: the way and the arrival, on site the end. `form` goes with each tap."""
     _taps(
         key=key,
         data={
@@ -111,9 +117,13 @@ def taps(key: str, visit: VisitCard, take: TakeTap) -> None:
             "version": visit.version,
             "answered": st.session_state.get(f"{key}.answered", []),
             "clock": "/desk/clock",
+            "form": dict(form or {}),
             "words": {
-                **{word: label(f"visits.today.{word}") for word in TAPS},
-                "kept": label("visits.taps.kept", step="{step}", at="{at}"),
+                **{word: label(f"visits.today.{word}", number=visit.number) for word in TAPS},
+                **{
+                    word: label(f"visits.taps.{word}", step="{step}", at="{at}")
+                    for word in ("kept", "after")
+                },
             },
             "style": asset("taps.css").address,
         },
@@ -141,8 +151,15 @@ def tap_of(told: Any) -> Tap | None:
         return None
     if not 0 < at < LATEST_MILLISECOND or abs(skew) >= LATEST_MILLISECOND:
         return None
+    form = told.get("form", {})
+    if not isinstance(form, dict) or not all(_is_told(each) for each in form.values()):
+        return None
     device_at = datetime.fromtimestamp(at / 1000, UTC)
-    return Tap(key, what, version, device_at, timedelta(milliseconds=skew))
+    return Tap(key, what, version, device_at, timedelta(milliseconds=skew), form)
+
+
+def _is_told(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_TOLD
 
 
 def camera(key: str, room: int, store: Store) -> None:

@@ -1,5 +1,6 @@
 // Photos from the rear camera, made smaller before they are sent, one after the other until the desk has stored them.
 import { drawing, element, stage } from "./elements.js";
+import { noteUnsent } from "./unsent.js";
 
 const LONGEST_SIDE = 1600;
 const QUALITY = 0.82;
@@ -23,6 +24,7 @@ export default function photo(component) {
 class Camera {
   constructor(root, data) {
     this.waiting = [];
+    this.reading = 0;
     this.place = stage(root, data.style);
     this.place.className = "photo";
     this.shoot = this.chooser("camera", true);
@@ -45,6 +47,7 @@ class Camera {
 
   close() {
     clearTimeout(this.again);
+    noteUnsent(this, false);
   }
 
   take({ data, setTriggerValue }) {
@@ -67,12 +70,15 @@ class Camera {
       each.label.classList.toggle("off", full);
     }
     const count = this.waiting.length;
+    noteUnsent(this, count + this.reading > 0);
     const sending = count ? this.words.sending.replace("{count}", count) : "";
     this.told.textContent = this.trouble || sending || (full ? this.words.full : "");
   }
 
   async add(files) {
     this.trouble = "";
+    this.reading += 1;
+    this.show();
     for (const file of files.slice(0, Math.max(0, this.room - this.waiting.length))) {
       try {
         const image = await shrunk(file);
@@ -84,6 +90,8 @@ class Camera {
       }
       this.show();
     }
+    this.reading -= 1;
+    this.show();
   }
 
   deliver() {

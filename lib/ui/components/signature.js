@@ -1,5 +1,6 @@
 // The customer signs with finger or pen on white paper. Sent until the desk says that it is stored.
 import { element, stage } from "./elements.js";
+import { noteUnsent } from "./unsent.js";
 
 const HEIGHT = 200;
 const SEND_AGAIN_AFTER = 15000;
@@ -47,6 +48,7 @@ class Pad {
   close() {
     this.sizes.disconnect();
     clearTimeout(this.again);
+    noteUnsent(this, false);
   }
 
   take({ data, setTriggerValue }) {
@@ -70,6 +72,7 @@ class Pad {
     this.clear.disabled = !this.strokes.length || Boolean(this.key);
     this.confirm.disabled = !this.strokes.length || Boolean(this.key);
     this.told.textContent = this.key ? this.words.sending : "";
+    noteUnsent(this, Boolean(this.key));
   }
 
   fit() {

@@ -1,13 +1,16 @@
-// The taps "on the way" and "arrived": each keeps the tablet's time until the desk has it, also without a network.
+// The taps "on the way", "arrived" and "done": each keeps the tablet's time until the desk has it, also without a network.
 import { drawing, element, stage } from "./elements.js";
+import { isUnsent } from "./unsent.js";
 
 const SEND_AGAIN_AFTER = 5000;
+const LOOK_AGAIN_AFTER = 500;
 const LONGEST_MEASURE = 5000;
 const TOLD_AFTER = 1500;
 const FORGOTTEN_AFTER = 3 * 24 * 3600 * 1000;
 const KEPT = "desk.taps.";
-const SHOWN = { planned: ["set_out", "arrive"], on_the_way: ["arrive"] };
-const BRINGS = { set_out: "on_the_way", arrive: "arrived" };
+const SHOWN = { planned: ["set_out", "arrive"], on_the_way: ["arrive"], arrived: ["finish"] };
+const BRINGS = { set_out: "on_the_way", arrive: "arrived", finish: "done" };
+const MARKS = { set_out: "car", arrive: "place", finish: "ok" };
 const mounted = new WeakMap();
 
 export default function taps(component) {
@@ -30,18 +33,17 @@ class Taps {
     this.waiting = remembered(this.name);
     this.place = stage(root, data.style);
     this.place.className = "taps";
-    this.set_out = this.button("set_out", "car");
-    this.arrive = this.button("arrive", "place");
+    this.buttons = Object.fromEntries(Object.keys(MARKS).map((what) => [what, this.button(what)]));
+    const buttons = Object.values(this.buttons).map(({ button }) => button);
     this.told = element("p", { role: "status" });
-    this.place.append(
-      element("div", { className: "buttons" }, this.set_out.button, this.arrive.button), this.told);
+    this.place.append(element("div", { className: "buttons" }, ...buttons), this.told);
     this.onOnline = () => this.deliver();
     window.addEventListener("online", this.onOnline);
   }
 
-  button(what, icon) {
+  button(what) {
     const words = element("span");
-    const button = element("button", { type: "button" }, drawing(icon), words);
+    const button = element("button", { type: "button" }, drawing(MARKS[what]), words);
     button.onclick = () => this.tap(what);
     return { button, words };
   }
@@ -77,8 +79,7 @@ class Taps {
   show() {
     const { words } = this.data;
     const shown = SHOWN[this.data.state] ?? [];
-    for (const what of ["set_out", "arrive"]) {
-      const { button, words: place } = this[what];
+    for (const [what, { button, words: place }] of Object.entries(this.buttons)) {
       button.hidden = !shown.includes(what);
       button.disabled = !(SHOWN[this.state] ?? []).includes(what);
       button.classList.toggle("primary", shown[0] === what);
@@ -86,7 +87,9 @@ class Taps {
     }
     const last = this.waiting.at(-1);
     const isLate = last && Date.now() - last.at >= TOLD_AFTER;
-    this.told.textContent = isLate ? words.kept.replace("{step}", words[last.what]).replace("{at}", clockTime(last.at)) : "";
+    const told = last && this.goesAfter(last) ? words.after : words.kept;
+    const isTold = isLate ? told.replace("{step}", words[last.what]).replace("{at}", clockTime(last.at)) : "";
+    if (this.told.textContent !== isTold) this.told.textContent = isTold;
     clearTimeout(this.late);
     if (last && !isLate) this.late = setTimeout(() => this.show(), TOLD_AFTER);
   }
@@ -96,10 +99,15 @@ class Taps {
     const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
     // A tap after another that still waits is for the version which that one brings.
     const version = this.waiting.length ? null : this.data.version;
-    this.waiting.push({ key, what, version, at: Date.now() });
+    this.waiting.push({ key, what, version, at: Date.now(), form: this.data.form });
     this.keep();
     if (this.waiting.length === 1) this.deliver();
     this.show();
+  }
+
+  /** Photos and the signature are stored before the end of their visit. */
+  goesAfter(tap) {
+    return tap.what === "finish" && isUnsent();
   }
 
   /** Without an answer to the measurement there is no network, and nothing is sent. Sent again, a tap stays the same. */
@@ -107,6 +115,11 @@ class Taps {
     const tap = this.waiting[0];
     if (!tap || this.measuring || this.closed) return;
     clearTimeout(this.again);
+    if (this.goesAfter(tap)) {
+      this.again = setTimeout(() => this.deliver(), LOOK_AGAIN_AFTER);
+      this.show();
+      return;
+    }
     this.again = setTimeout(() => this.deliver(), SEND_AGAIN_AFTER);
     if (tap.skew === undefined) {
       this.measuring = true;
