@@ -23,7 +23,7 @@ from lib.customers import bulk
 from lib.shared import clock
 from lib.shared.settings import ROOT, key, settings
 from lib.shared.work import look, perform, system
-from lib.tickets import search
+from lib.tickets import hops, search
 
 KEYS = ("audit", "sign_in", "streamlit")
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -48,14 +48,17 @@ def prepare(*, sample: bool = False) -> None:
             _tell_sample_story(_sqlite_file())
         migrate.upgrade(settings().database)
         database.configure(settings().database)
-        _fill_search_keys()
+        _catch_up()
 
 
-def _fill_search_keys() -> None:
+def _catch_up() -> None:
+    """What an older store lacks because it is derived by the rooms and not by a migration."""
     if look(bulk.lacks_keys, actor=system("launcher"), now=clock.now()):
         perform(bulk.fill_keys, actor=system("launcher"), now=clock.now())
     if look(search.lacks_terms, actor=system("launcher"), now=clock.now()):
         perform(search.fill_terms, actor=system("launcher"), now=clock.now())
+    if look(hops.lacks_hops, actor=system("launcher"), now=clock.now()):
+        perform(hops.count_hops, actor=system("launcher"), now=clock.now())
 
 
 def _sqlite_file() -> Path:

@@ -573,6 +573,14 @@ def note_scheduled(
     recompute(work, ticket)
 
 
+def note_on_site(work: Work, ticket: Ticket, technician_id: int) -> None:
+    """Whoever was there is the case's technician, also when the desk had given it to another meanwhile (rule 16)."""
+    if ticket.technician_id != technician_id:
+        ticket.technician_id = technician_id
+        add_event(work, ticket, EventKind.ASSIGNED, details={"technician_id": technician_id})
+        recompute(work, ticket)
+
+
 def note_visit_cancelled(work: Work, ticket: Ticket, visit_id: int) -> None:
     """A visit fell away: a scheduled case goes back to its technician."""
     back = ticket.status is TicketStatus.SCHEDULED
@@ -632,11 +640,12 @@ def next_number(work: Work) -> str:
 
 def recompute(work: Work, ticket: Ticket) -> None:
     """Derive the timers and the open list's row of a case from its facts before the commit, and announce the case."""
-    work.before_commit(_derive, ticket)
+    work.before_commit(derive, ticket)
     work.touch_ticket(ticket.id)
 
 
-def _derive(work: Work, ticket: Ticket) -> None:
+def derive(work: Work, ticket: Ticket) -> None:
+    """Store the timers and the open list's row that the facts of a case say."""
     work.session.flush()
     facts = facts_of_ticket(work, ticket)
     states = timers_of(facts, rulebook_of(work))

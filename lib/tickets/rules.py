@@ -52,9 +52,12 @@ TOLD_BY_INSTANT = (
     EventKind.INBOUND,
     EventKind.DIAGNOSED,
     EventKind.RESTORED,
-    EventKind.ASSIGNED,
 )
 """Events that timers read by their instant alone."""
+HANDING_OVER = frozenset(
+    {EventKind.ASSIGNED, EventKind.SCHEDULED, EventKind.ARRIVED, EventKind.REOPENED}
+)
+"""Events by which a technician gets a case, by hand, by a visit or by being there; a reopening gives it back."""
 LEFT_OUT = frozenset({CancelReason.DUPLICATE, CancelReason.SPAM})
 """A case cancelled for such a reason was none: its verdicts leave the rate (rule 18)."""
 NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
@@ -145,6 +148,35 @@ class Fact:
     id: int | None = None
 
 
+def holder_of(
+    kind: EventKind, actor_id: int | None, details: Mapping[str, Any] | None
+) -> int | None:
+    """The technician whom an event gives the case to; None when it names nobody new (rule 16)."""
+    if kind is EventKind.ARRIVED:
+        return actor_id
+    if kind in (EventKind.ASSIGNED, EventKind.SCHEDULED):
+        return (details or {}).get("technician_id")
+    return None
+
+
+def handovers(events: Iterable[Fact]) -> Iterator[datetime]:
+    """When the case went to another technician, or after a reopening back to the same one (rule 16).
+
+    Who holds it follows the order of recording, so that it is the case's own technician: an arrival that was told
+    late begins no earlier than what was decided at the desk before it.
+    """
+    holder: int | None = None
+    last: datetime | None = None
+    for event in sorted(events, key=lambda each: each.recorded_at or each.at):
+        to = holder_of(event.kind, event.actor_id, event.details)
+        is_same = to is None or to == holder
+        holder = holder if to is None else to
+        if holder is None or (is_same and event.kind is not EventKind.REOPENED):
+            continue
+        last = event.at if last is None else max(event.at, last)
+        yield last
+
+
 def standing(events: Iterable[Fact]) -> list[Fact]:
     """The events without those that were withdrawn: as if they had never been (rules 13, 14)."""
     told = list(events)
@@ -164,7 +196,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
     contacts: list[datetime] = []
     completed, reopened, pauses = [], [], []
     at_of: dict[EventKind, list[datetime]] = {kind: [] for kind in TOLD_BY_INSTANT}
-    calls_ended, entered = [], []
+    calls_ended, entered, handed_over = [], [], []
     changed: list[_Changed] = []
     absorbed: list[Change] = []
     told: dict[int, _Told] = {}
@@ -202,6 +234,8 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
             entered.append(event.at)
         if event.kind in at_of:
             at_of[event.kind].append(event.at)
+        if event.kind in HANDING_OVER:
+            handed_over.append(event)
         if event.kind is EventKind.INBOUND and open_pause is not None:
             # A customer who got in touch is no longer waited for (rule 10).
             if open_pause[1] is WaitingFor.CUSTOMER:
@@ -262,7 +296,7 @@ def facts_of(received_at: datetime, events: Iterable[Fact], matter: Matter = ANY
         inbound=tuple(at_of[EventKind.INBOUND]),
         diagnosed=tuple(at_of[EventKind.DIAGNOSED]),
         usable=tuple(at_of[EventKind.RESTORED]),
-        held=tuple(at_of[EventKind.ASSIGNED]),
+        held=tuple(handovers(handed_over)),
         promises=tuple(each.promise for each in told.values() if not each.is_elsewhere),
     )
 

@@ -69,7 +69,8 @@ class Facts:
 
     contacts: outbound contacts by a human, never automatic replies or changes of status (rule 12).
     attempts: the desk tried to reach the customer. inbound: the customer got in touch after the receipt.
-    calls_ended: a return call was over. entered: states entered. held: holders got the case.
+    calls_ended: a return call was over. entered: states entered. held: another technician got the case, or the same one
+    after a reopening.
     ended_at: closed, cancelled or absorbed; ends every timer that still runs.
     left_out: absorbed, a duplicate or spam; its verdicts leave the rate (rules 17, 18).
     """
@@ -385,13 +386,20 @@ def _step(facts: Facts, _runs: list[Cycle]) -> Iterator[Cycle]:
         yield Cycle(number + 1, start, left)
 
 
-def _hop(facts: Facts, _runs: list[Cycle]) -> Iterator[Cycle]:
-    """A transfer stops one hop and starts the next; the customer's timers run on (rule 16)."""
+def _hop(facts: Facts, runs: list[Cycle]) -> Iterator[Cycle]:
+    """A transfer stops one hop and starts the next; the customer's timers run on (rule 16).
+
+    Who gets a case after its completion, which may be dated back, has nothing left to do in that cycle.
+    """
     held = sorted(epoch(at) for at in facts.held)
-    completed = sorted(epoch(at) for at in facts.completed)
-    for number, start in enumerate(held):
-        stops = [at for at in completed if at >= start][:1] + held[number + 1 : number + 2]
-        yield Cycle(number + 1, start, min(stops, default=None))
+    number = 0
+    for place, start in enumerate(held):
+        run = next((run for run in reversed(runs) if run.start <= start), runs[0])
+        if run.stop is not None and run.stop < start:
+            continue
+        stops = [run.stop] if run.stop is not None else []
+        number += 1
+        yield Cycle(number, start, min(stops + held[place + 1 : place + 2], default=None))
 
 
 CYCLES: Mapping[TimerKind, Callable[[Facts, list[Cycle]], Iterator[Cycle]]] = {

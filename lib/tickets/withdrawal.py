@@ -158,8 +158,8 @@ def _step_back(work: Work, ticket: Ticket, gone: set[int]) -> None:
     ticket.waiting_until = None if until is None else datetime.fromisoformat(until)
     ticket.waiting_owner_id = None if wait is None else wait.details.get("waiting_owner_id")
     if any(row.id in gone and row.kind is EventKind.ASSIGNED for row in rows):
-        named = [row.details["technician_id"] for row in standing if "technician_id" in row.details]
-        ticket.technician_id = named[-1] if named else None
+        holders = [rules.holder_of(row.kind, row.actor_id, row.details) for row in standing]
+        ticket.technician_id = next((each for each in reversed(holders) if each is not None), None)
     if ticket.completed_at is not None and ticket.status is not TicketStatus.COMPLETED:
         ticket.completed_at = None
         work.session.execute(

@@ -364,7 +364,7 @@ def _carry_on(
         tickets.add_event(work, ticket, EventKind.NOTE, words=visit.report)
         work.touch_ticket(ticket.id)
         return
-    ticket.technician_id = work.actor.person_id or ticket.technician_id
+    tickets.note_on_site(work, ticket, visit.technician_id)
     if waiting_for is None:
         tickets.complete_ticket(
             work,

@@ -21,6 +21,7 @@ START = datetime(2026, 9, 18, 0, tzinfo=SHANGHAI)
 DAYS = 45
 U, K = TargetUnit, TimerKind
 KINDS = (K.FIRST_RESPONSE, K.RESOLUTION, K.RETURN_CALL)
+"""Hops are made by a chance of their own, so that the other histories stay what they were."""
 
 WEEKS = (
     dict.fromkeys(range(5), ((540, 1080),)),
@@ -107,6 +108,7 @@ class Case:
     pauses: list[tuple[int, int | None, WaitingFor]]
     ended: int | None
     changes: list[dict] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -167,7 +169,19 @@ def history_of(seed: int, step: int) -> History:
         absorbed.contacts = [at for at in absorbed.contacts if at <= merge]
         if case.ended is not None and case.ended <= merge:
             absorbed = merge = None
-    return History(case, rows, editions, absorbed, merge)
+    history = History(case, rows, editions, absorbed, merge)
+    add_hops(history, random.Random(f"hops {seed}"), length, step)
+    return history
+
+
+def add_hops(history: History, chance: random.Random, length: int, step: int) -> None:
+    for case in filter(None, (history.case, history.absorbed)):
+        instants = [*case.steps, *(chance.randrange(case.received, length) for _ in range(3))]
+        case.held = [chance.choice(instants) for _ in range(chance.choice([0, 1, 2, 4]))]
+    for priority in chance.sample([None, Priority.P1, Priority.P2], chance.choice([0, 1, 2])):
+        parts = [amount_of(chance, step) for _ in range(chance.choice([1, 1, 2]))]
+        since = chance.choice([-(10**6), chance.randrange(length)])
+        history.rows.append(Row(K.HOP, parts, chance.randrange(2), priority, since, None))
 
 
 def case_of(chance: random.Random, moment, length: int) -> Case:
@@ -254,6 +268,7 @@ def facts_of(case: Case, world: World) -> Facts:
         completed=tuple(map(at, case.steps[::2])),
         reopened=tuple(map(at, case.steps[1::2])),
         calls_ended=tuple(map(at, case.calls)),
+        held=tuple(map(at, case.held)),
         pauses=tuple(
             Pause(at(opens), None if closes is None else at(closes), why)
             for opens, closes, why in case.pauses
@@ -387,7 +402,34 @@ def counted_case(case: Case, history: History, world: World, merge: dict | None)
                 world,
             )
         )
+    hops = [at for at in sorted(case.held) if not is_between(at, rounds)]
+    for number, start in enumerate(hops, 1):
+        later = hops[number : number + 1]
+        over = [done for _, done, _, _ in rounds if done is not None and done >= start]
+        answer.append(
+            counted(
+                K.HOP,
+                number,
+                start,
+                min([*later, *over], default=None),
+                min(later, default=None),
+                case.ended,
+                waits,
+                changes,
+                case,
+                history,
+                world,
+            )
+        )
     return [timer for timer in answer if timer is not None]
+
+
+def is_between(at: int, rounds: list) -> bool:
+    """Whether the case was completed then, and not yet opened again."""
+    return any(
+        done is not None and done < at and (until is None or at < until)
+        for _, done, until, _ in rounds
+    )
 
 
 def target_of(

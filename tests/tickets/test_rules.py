@@ -1,5 +1,6 @@
 """States and moves, return calls, and what facts mean for the timers."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,6 +99,68 @@ def test_a_note_is_no_contact():
     call = rules.Fact(EventKind.CONTACTED, AT, outbound=True)
     assert rules.facts_of(AT, [note]).contacts == ()
     assert rules.facts_of(AT, [note, call]).contacts == (AT,)
+
+
+def handed(kind, minute, technician=None, recorded=None):
+    """An event of that minute; an arrival is told by the technician himself."""
+    at, recorded_at = (AT + timedelta(minutes=m) for m in (minute, recorded or minute))
+    arrives = kind is EventKind.ARRIVED
+    details = {} if arrives or technician is None else {"technician_id": technician}
+    actor_id = technician if arrives else 99
+    return rules.Fact(kind, at, recorded_at=recorded_at, actor_id=actor_id, details=details)
+
+
+def minutes_of_handovers(*events):
+    held = rules.facts_of(AT, sorted(events, key=lambda event: event.at)).held
+    return [int((each - AT).total_seconds()) // 60 for each in held]
+
+
+def test_rule_16_a_visit_for_another_technician_hands_the_case_over_and_one_for_the_holder_does_not():
+    events = [
+        handed(EventKind.ASSIGNED, 1, 5),
+        handed(EventKind.SCHEDULED, 2, 5),
+        handed(EventKind.SCHEDULED, 3, 6),
+        handed(EventKind.VISIT_CANCELLED, 4),
+        handed(EventKind.ASSIGNED, 5, 6),
+        handed(EventKind.ARRIVED, 6, 5),
+        handed(EventKind.ARRIVED, 7, 5),
+    ]
+    assert minutes_of_handovers(*events) == [1, 3, 6]
+
+
+def test_rule_16_a_reopening_gives_the_case_back_to_whoever_had_it():
+    reopened = handed(EventKind.REOPENED, 9)
+    assert minutes_of_handovers(reopened) == []
+    assert minutes_of_handovers(handed(EventKind.SCHEDULED, 2, 5), reopened) == [2, 9]
+
+
+def test_rule_16_an_arrival_that_was_told_late_begins_no_earlier_than_what_the_desk_decided():
+    planned, given = handed(EventKind.SCHEDULED, 1, 5), handed(EventKind.ASSIGNED, 5, 6)
+    arrived = handed(EventKind.ARRIVED, 3, 5, recorded=20)
+    assert minutes_of_handovers(planned, given, arrived) == [1, 5, 5]
+    assert minutes_of_handovers(given, handed(EventKind.ARRIVED, 8, 5, recorded=20)) == [5, 8]
+
+
+def test_rule_16_handovers_are_the_changes_of_the_cases_technician_in_any_history():
+    chance = random.Random(16)
+    for _ in range(500):
+        technician, seen, events = None, 0, []
+        for minute in range(chance.randrange(12)):
+            kind = chance.choice(
+                [*sorted(rules.HANDING_OVER), EventKind.NOTE, EventKind.VISIT_CANCELLED]
+            )
+            to = chance.choice([5, 6, 7])
+            names = kind in (EventKind.ASSIGNED, EventKind.SCHEDULED, EventKind.ARRIVED)
+            if kind is EventKind.REOPENED:
+                seen += technician is not None
+            elif names and to != technician:
+                technician, seen = to, seen + 1
+            told_late = kind is EventKind.ARRIVED and minute and chance.random() < 0.5
+            at = chance.randrange(minute) if told_late else minute
+            events.append(handed(kind, at, to if names else None, recorded=minute))
+        found = minutes_of_handovers(*events)
+        assert len(found) == seen
+        assert found == sorted(found)
 
 
 def a_timer(kind, phase, due_at=None, remaining=None):

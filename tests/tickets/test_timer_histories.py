@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.codes import MissedCause, TimerPhase
+from db.codes import MissedCause, TimerKind, TimerPhase
 from tests.tickets.counted_histories import by_engine, difference, history_of, world
 
 MINUTES, SECONDS = 60, 1
@@ -38,6 +38,9 @@ def test_the_generated_histories_meet_every_turn_that_a_timer_can_take():
     assert max(timer.cycle for timer in told) > 1
     assert max(timer.plan for timer in told) > 1
     assert any(timer.second_remaining_seconds for timer in told)
+    hops = [timer for timer in told if timer.kind is TimerKind.HOP]
+    assert {timer.phase for timer in hops} == set(TimerPhase)
+    assert max(timer.cycle for timer in hops) > 1
 
 
 def assert_equal(first: int, number: int, step: int) -> None:

@@ -595,6 +595,20 @@ def test_rule_16_a_transfer_starts_a_hop_and_leaves_the_customers_timers_alone()
     assert [timer.stopped_at for timer in told[1:]] == [at("09-22 10:00"), at("09-22 11:00")]
 
 
+def test_rule_16_a_reopening_starts_a_hop_anew_and_nobody_gets_what_is_completed():
+    facts = Facts(
+        at("09-22 09:00"),
+        held=(at("09-22 09:10"), at("09-22 11:20"), at("09-22 12:00")),
+        completed=(at("09-22 11:00"),),
+        reopened=(at("09-22 12:00"),),
+    )
+    hops = timers_by(facts, book_of(policy(2, K.HOP, 30)))
+    assert [(hop.cycle, hop.started_at, hop.stopped_at) for hop in hops] == [
+        (1, at("09-22 09:10"), at("09-22 11:00")),
+        (2, at("09-22 12:00"), None),
+    ]
+
+
 RESPONSE = book_of(policy(1, K.FIRST_RESPONSE, 30), policy(2, K.RESOLUTION, 240))
 
 
