@@ -148,7 +148,7 @@ class Work:
         self.records: list[dict[str, Any]] = []
         self.rows: list[tuple[type[Base], dict[str, Any]]] = []
         self.touched: set[int] = set()
-        self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Base]] = {}
+        self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Any]] = {}
 
     @cached_property
     def store(self) -> Connection:
@@ -187,7 +187,7 @@ class Work:
         """Announce on the live stream that somebody's notices have changed."""
         self.touched.add(-person_id)
 
-    def before_commit(self, step: Callable[["Work", Row], None], subject: Row) -> None:
+    def before_commit(self, step: Callable[["Work", T], None], subject: T) -> None:
         """Run `step(work, subject)` before the commit: once, however many verbs of this transaction ask for it."""
         self.steps_before_commit[step, id(subject)] = (step, subject)
 

@@ -1,6 +1,7 @@
 """Every verb that changes a case. Each adds facts; timers and the open list follow from the facts."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,7 +49,7 @@ from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.notices import ladder_of
 from lib.tickets.policies import matter_now, matter_of, rulebook_of
 from lib.tickets.search import names_key, put_terms
-from lib.tickets.targets import Target
+from lib.tickets.targets import Rulebook, Target
 from lib.tickets.terms import terms_of, text_key
 from lib.tickets.timers import Facts, TimerState, earliest, timers_of
 
@@ -645,36 +646,21 @@ def recompute(work: Work, ticket: Ticket) -> None:
 
 
 def derive(work: Work, ticket: Ticket) -> None:
-    """Store the timers and the open list's row that the facts of a case say."""
+    """Bring what is stored of a case to what its facts say; with the commit, when all of them are written."""
     work.session.flush()
     facts = facts_of_ticket(work, ticket)
-    states = timers_of(facts, rulebook_of(work))
-    if ticket.source:
-        # Imported history was promised by another desk: of ours it has what we promised since, and nothing else.
-        states = [state for state in states if state.kind is TimerKind.PROMISE]
+    states = own_timers(ticket, facts, rulebook_of(work))
     store = work.store
-    stored = {
-        (timer.cycle, timer.kind): timer
-        for timer in (
-            ()
-            if _begun(work, ticket)
-            else store.execute(TIMERS_OF_TICKET, {"of_ticket": ticket.id})
-        )
-    }
-    new = []
-    for state in states:
-        timer = stored.pop((state.cycle, state.kind), None)
-        values = timer_values(state)
-        if timer is None:
-            key = {"ticket_id": ticket.id, "cycle": state.cycle, "kind": state.kind}
-            new.append(key | values)
-        elif any(getattr(timer, name) != value for name, value in values.items()):
-            store.execute(update(Timer).where(Timer.id == timer.id), values)
-    if new:
-        store.execute(insert(Timer), new)
-    if stored:
-        gone = [timer.id for timer in stored.values()]
-        store.execute(delete(Timer).where(Timer.id.in_(gone)))
+    stored = (
+        () if _begun(work, ticket) else store.execute(TIMERS_OF_TICKET, {"of_ticket": ticket.id})
+    )
+    moved = TimerChanges.between(ticket.id, stored, states)
+    for timer_id, values in moved.changed:
+        store.execute(update(Timer).where(Timer.id == timer_id), values)
+    if moved.new:
+        store.execute(insert(Timer), moved.new)
+    if moved.gone:
+        store.execute(delete(Timer).where(Timer.id.in_(moved.gone)))
     _move_return_call(work, ticket, states)
     _refresh_queue_row(work, ticket, states)
     if ticket.status in rules.ENDED_STATUSES:
@@ -682,21 +668,66 @@ def derive(work: Work, ticket: Ticket) -> None:
         withdraw(work, ladder_of(ticket.id, facts, rulebook_of(work), work.now).void)
 
 
+def own_timers(ticket: Ticket, facts: Facts, book: Rulebook) -> list[TimerState]:
+    """The timers of a case that this desk answers for."""
+    states = timers_of(facts, book)
+    if ticket.source:
+        # Imported history was promised by another desk: of ours it has what we promised since, and nothing else.
+        return [state for state in states if state.kind is TimerKind.PROMISE]
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChanges:
+    """What brings the stored timers of a case to what its facts say; rows to insert, ids with columns, and ids."""
+
+    new: list[dict[str, Any]]
+    changed: list[tuple[int, dict[str, Any]]]
+    gone: list[int]
+
+    @classmethod
+    def between(
+        cls, ticket_id: int, stored: Iterable[Any], states: Iterable[TimerState]
+    ) -> "TimerChanges":
+        """From the stored rows to the derived states."""
+        left = {(timer.cycle, timer.kind): timer for timer in stored}
+        changes = cls([], [], [])
+        for state in states:
+            timer = left.pop((state.cycle, state.kind), None)
+            values = timer_values(state)
+            if timer is None:
+                key = {"ticket_id": ticket_id, "cycle": state.cycle, "kind": state.kind}
+                changes.new.append(key | values)
+                continue
+            differing = {
+                name: value for name, value in values.items() if getattr(timer, name) != value
+            }
+            if differing:
+                changes.changed.append((timer.id, differing))
+        changes.gone.extend(timer.id for timer in left.values())
+        return changes
+
+
 def _move_return_call(work: Work, ticket: Ticket, states: Iterable[TimerState]) -> None:
-    """A change of targets moves the open return call with its timer."""
-    for state in states:
-        if (
-            state.kind is TimerKind.RETURN_CALL
-            and state.plan
-            and state.stopped_at is None
-            and state.due_at is not None
-        ):
-            work.session.execute(
-                update(ReturnCall)
-                .where(ReturnCall.ticket_id == ticket.id, ReturnCall.cycle == state.cycle)
-                .values(due_at=state.due_at)
-                .execution_options(synchronize_session=False)
-            )
+    for cycle, due_at in moved_return_calls(states):
+        work.session.execute(
+            update(ReturnCall)
+            .where(ReturnCall.ticket_id == ticket.id, ReturnCall.cycle == cycle)
+            .values(due_at=due_at)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def moved_return_calls(states: Iterable[TimerState]) -> list[tuple[int, datetime]]:
+    """By cycle the due of an open return call whose timer was given another target: the call moves with it."""
+    return [
+        (state.cycle, state.due_at)
+        for state in states
+        if state.kind is TimerKind.RETURN_CALL
+        and state.plan
+        and state.stopped_at is None
+        and state.due_at is not None
+    ]
 
 
 def timer_values(state: TimerState) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Every write of a case puts its queue row on the list at once; a look puts it off
 the cases that were written or fall due since the last one, however many are open.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -13,15 +12,15 @@ from sqlalchemy import bindparam, select, update
 from db.codes import NoticeKind, Role, TimerKind
 from db.models.calendars import Calendar
 from db.models.messages import Notice
-from db.models.tickets import NEVER_DUE, PhoneCall, QueueRow, Ticket, TicketEvent
+from db.models.tickets import NEVER_DUE, PhoneCall, QueueRow, Ticket
 from lib.messages.actions import Message, send, withdraw
 from lib.messages.roster import Roster, read_roster
 from lib.shared.calendar import epoch, moment
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import Work, permit
 from lib.tickets import rules
-from lib.tickets.actions import FACT_COLUMNS
 from lib.tickets.notices import Ladder, Step, highest, ladder_of
+from lib.tickets.open_cases import told_of_tickets
 from lib.tickets.policies import matter_of, rulebook
 
 CASES_AT_ONCE = 100
@@ -54,7 +53,7 @@ def tell_what_is_due(work: Work) -> int:
         return 0
     roster = read_roster(work.session, work.now)
     book = rulebook(work.session)
-    facts = _facts(work, rows)
+    facts = told_of_tickets(work.session, rows)
     known = _known(work, rows)
     messages: list[Message] = []
     void: list[str] = []
@@ -62,7 +61,7 @@ def tell_what_is_due(work: Work) -> int:
     for ticket in work.session.scalars(select(Ticket).where(Ticket.id.in_(rows))):
         # Imported history was promised by another desk; of ours it has what we promised since (rule 3).
         kinds = (TimerKind.PROMISE,) if ticket.source else None
-        told = rules.facts_of(ticket.received_at, facts[ticket.id], matter_of(ticket))
+        told = rules.facts_of(ticket.received_at, facts.get(ticket.id, ()), matter_of(ticket))
         ladder = ladder_of(ticket.id, told, book, work.now, kinds)
         messages += _messages(ticket, ladder, known, roster)
         messages += _reminder(ticket, ladder, work.now, known, roster)
@@ -80,17 +79,6 @@ PUT_OFF = (
     .where(QueueRow.ticket_id == bindparam("of"))
     .values(notice_at=bindparam("next_at"))
 )
-
-
-def _facts(work: Work, ids: Iterable[int]) -> dict[int, list[rules.Fact]]:
-    found: dict[int, list[rules.Fact]] = defaultdict(list)
-    for number, *columns in work.store.execute(
-        select(TicketEvent.ticket_id, *FACT_COLUMNS)
-        .where(TicketEvent.ticket_id.in_(list(ids)))
-        .order_by(TicketEvent.ticket_id, TicketEvent.at, TicketEvent.id)
-    ):
-        found[number].append(rules.Fact(*columns))
-    return found
 
 
 def _known(work: Work, ids: Iterable[int]) -> set[str]:

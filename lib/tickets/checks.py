@@ -1,21 +1,17 @@
 """Whether stored timers and the open list are what the facts say: recomputed case by case in flat memory."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import func, select
 
-from db.codes import ReturnCallState, TimerKind
-from db.models.customers import Contact, Customer
-from db.models.people import Person
-from db.models.tickets import QueueRow, ReturnCall, Ticket, TicketEvent, Timer
+from db.codes import TimerKind
+from db.models.tickets import QueueRow, Ticket, Timer
 from lib.shared.work import Look
 from lib.tickets import rules
-from lib.tickets.actions import FACT_COLUMNS, queue_values, timer_values
+from lib.tickets.actions import queue_values, timer_values
+from lib.tickets.open_cases import shown_beside, told_of_tickets
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.targets import Rulebook
 from lib.tickets.timers import timers_of
@@ -74,16 +70,7 @@ class _Batch:
     """What is stored for some cases."""
 
     def __init__(self, look: Look, ids: list[int]) -> None:
-        run = look.session.execute
-        facts = run(
-            select(TicketEvent.ticket_id, *FACT_COLUMNS)
-            .where(TicketEvent.ticket_id.in_(ids))
-            .order_by(TicketEvent.ticket_id, TicketEvent.at, TicketEvent.id)
-        )
-        self.facts = {
-            ticket_id: [rules.Fact(*row[1:]) for row in rows]
-            for ticket_id, rows in groupby(facts, attrgetter("ticket_id"))
-        }
+        self.told = told_of_tickets(look.session, ids)
         self.timers: defaultdict[int, dict[tuple[int, TimerKind], Timer]] = defaultdict(dict)
         for timer in look.session.scalars(select(Timer).where(Timer.ticket_id.in_(ids))):
             self.timers[timer.ticket_id][timer.cycle, timer.kind] = timer
@@ -91,37 +78,10 @@ class _Batch:
             row.ticket_id: row
             for row in look.session.scalars(select(QueueRow).where(QueueRow.ticket_id.in_(ids)))
         }
-        moved_at = (
-            select(func.max(TicketEvent.recorded_at))
-            .where(TicketEvent.ticket_id == Ticket.id, TicketEvent.kind.not_in(rules.NO_MOVE))
-            .correlate(Ticket)
-            .scalar_subquery()
-        )
-        beside = run(
-            select(
-                Ticket.id,
-                Customer.name,
-                Contact.name,
-                Person.name,
-                ReturnCall.due_at,
-                Customer.search_key,
-                Contact.search_key,
-                Contact.phone_digits,
-                moved_at,
-            )
-            .outerjoin(Customer, Customer.id == Ticket.customer_id)
-            .outerjoin(Contact, Contact.id == Ticket.contact_id)
-            .outerjoin(Person, Person.id == Ticket.technician_id)
-            .outerjoin(
-                ReturnCall,
-                (ReturnCall.ticket_id == Ticket.id) & (ReturnCall.state == ReturnCallState.OPEN),
-            )
-            .where(Ticket.id.in_(ids))
-        )
-        self.beside: dict[int, Sequence[Any]] = {row[0]: row[1:] for row in beside}
+        self.beside = shown_beside(look.session, ids)
 
     def fault_of(self, ticket: Ticket, book: Rulebook) -> TimerFault | None:
-        told = self.facts.get(ticket.id, ())
+        told = self.told.get(ticket.id, ())
         states = timers_of(rules.facts_of(ticket.received_at, told, matter_of(ticket)), book)
         stored = self.timers[ticket.id]
         derived = {(state.cycle, state.kind) for state in states}

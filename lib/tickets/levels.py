@@ -9,7 +9,8 @@ from db.models.customers import Customer
 from db.models.tickets import Ticket
 from lib.shared.work import Look, Work, permit
 from lib.tickets import rules
-from lib.tickets.actions import add_event, recompute
+from lib.tickets.actions import add_event
+from lib.tickets.batches import recompute_all
 from lib.tickets.queries import find_visible
 
 
@@ -48,11 +49,12 @@ def set_customer_level(work: Work, *, customer_id: int, version: int, level: Cus
         return 0
     customer.level = level
     tickets = work.session.scalars(
-        select(Ticket).where(OPEN_OF_CUSTOMER).order_by(Ticket.id), {"of_customer": customer_id}
+        select(Ticket).where(OPEN_OF_CUSTOMER).order_by(Ticket.id).with_for_update(),
+        {"of_customer": customer_id},
     ).all()
     told = {"fields": ["level"], "values": {"level": [before, level]}}
     for ticket in tickets:
         add_event(work, ticket, EventKind.CHANGED, details=told)
-        recompute(work, ticket)
+    recompute_all(work, tickets)
     work.record("customer.level_set", customer, before=before, level=level, cases=len(tickets))
     return len(tickets)

@@ -3,11 +3,11 @@
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from db import session as store
 from db.codes import CancelReason, DayKind, Priority, TargetUnit, TimerKind, TimerPhase, WaitingFor
-from db.models.tickets import Ticket, TicketEvent, Timer
+from db.models.tickets import QueueRow, Ticket, TicketEvent, Timer
 from lib.shared.announcements import read_announcement
 from lib.shared.calendars import AnnouncedDay, CalendarDraft, DayByHand
 from lib.shared.errors import Refusal
@@ -16,7 +16,9 @@ from lib.tickets import actions, policies
 from lib.tickets.applying import Due, preview_calendar, preview_policies
 from lib.tickets.calendars import edit_calendar, find_calendar, list_provisional_dues
 from lib.tickets.policies import PolicyDraft
+from tests.tickets.statements import statements
 
+MOST_STATEMENTS = 26
 TOMORROW = date(2026, 11, 25)
 CLOSED = CalendarDraft({TOMORROW: DayByHand(DayKind.CLOSED, (), "盘点")})
 NEW_YEAR = CalendarDraft(
@@ -268,3 +270,67 @@ def test_rule_6_a_return_call_that_is_never_due_does_not_stop_the_completion(pol
     timer = policy_desk.timer(case, TimerKind.RETURN_CALL)
     assert (timer.phase, timer.due_at) == (TimerPhase.RUNNING, None)
     assert policy_desk.well()
+
+
+@pytest.mark.postgres_smoke
+def test_a_batch_takes_as_many_statements_for_many_cases_as_for_few(policy_desk, now):
+    cases = [policy_desk.open(at=now + timedelta(minutes=minutes)) for minutes in range(33)]
+    later = now + timedelta(hours=1)
+    for case in cases[1::3]:
+        wait(policy_desk, case, later)
+    told = {"calendar_id": 1, "version": 1, "draft": CLOSED}
+    policy_desk.do(edit_calendar, at=later, **told)
+    later += timedelta(minutes=1)
+    policy_desk.do(policies.apply_targets, at=later, ticket_ids=cases[30:])
+    asked_of = []
+    for batch in (cases[:3], cases[3:30]):
+        with statements(store.writer()) as asked_now:
+            policy_desk.do(policies.apply_targets, at=later, ticket_ids=batch)
+        asked_of.append([each for each, _ in asked_now])
+    few, many = map(len, asked_of)
+    assert few == many <= MOST_STATEMENTS, asked_of[1]
+    assert policy_desk.well(later)
+
+
+def test_a_preview_takes_as_many_statements_for_many_cases_as_for_few(policy_desk, now):
+    told = {"calendar_id": 1, "version": 1, "draft": CLOSED}
+    asked_of = []
+    for more in (3, 30):
+        for _ in range(more):
+            policy_desk.open()
+        asked(policy_desk, preview_calendar, **told)
+        with statements(store.reader()) as asked_now:
+            preview = asked(policy_desk, preview_calendar, **told)
+        asked_of.append((preview.cases, len(asked_now)))
+    assert [cases for cases, _ in asked_of] == [3, 33]
+    assert len({number for _, number in asked_of}) == 1
+
+
+def test_what_was_applied_before_an_interruption_stays_and_the_next_preview_shows_the_rest(
+    policy_desk, now
+):
+    cases = [policy_desk.open(at=now + timedelta(minutes=minutes)) for minutes in range(5)]
+    later = now + timedelta(hours=1)
+    told = {"calendar_id": 1, "version": 1, "draft": CLOSED}
+    preview = asked(policy_desk, preview_calendar, later, **told)
+    policy_desk.do(edit_calendar, at=later, **told)
+    policy_desk.do(policies.apply_targets, at=later, ticket_ids=cases[:2], policies=False)
+    rest = asked(policy_desk, preview_policies, later)
+    assert rest.others == tuple(cases[2:])
+    assert rest.moves == tuple(move for move in preview.moves if move.ticket_id in cases[2:])
+
+
+def test_a_case_that_the_open_list_lost_is_applied_to_and_listed_again(policy_desk, now):
+    cases = [policy_desk.open(), policy_desk.open()]
+    with store.writing() as session:
+        session.execute(delete(QueueRow).where(QueueRow.ticket_id == cases[0]))
+    policy_desk.policy(60)
+    policy_desk.do(policies.apply_targets, ticket_ids=cases)
+    assert {policy_desk.timer(case).due_at for case in cases} == {now + timedelta(hours=1)}
+    assert policy_desk.well()
+
+
+def test_applying_to_a_case_that_there_is_not_is_refused(policy_desk):
+    case = policy_desk.open()
+    with pytest.raises(Refusal, match="not_found"):
+        policy_desk.do(policies.apply_targets, ticket_ids=[case, case + 1])

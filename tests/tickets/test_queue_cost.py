@@ -1,13 +1,12 @@
 """What the queue and a save cost in statements and rows: the open cases count, not all that there ever were."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from db import session as database
 from db.codes import Channel, FaultCode, Priority, TicketStatus, WaitingFor
@@ -27,28 +26,13 @@ from lib.tickets.queue import (
 )
 from tests.cast import Cast
 from tests.tickets.open_cases import write_open_case
+from tests.tickets.statements import statements
 
 MOST_STATEMENTS = 20
 BESIDES = {"wait": 1, "complete": 2}
 """Who waits is looked up; completing reads the targets of the return call and opens it."""
 
 OTHER_TABLES = ("tickets", "ticket_events", "timers", "customers", "contacts", "ticket_search")
-
-
-@contextmanager
-def statements(engine: Any) -> Iterator[list[tuple[str, Any]]]:
-    """The statements sent within; an insert of many rows is one."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA", "SAVEPOINT")):
-            asked.append((statement, values))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield asked
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def rows_read(statement: str, values: Any) -> int:
