@@ -1,12 +1,23 @@
 """The preview of applying is what applying does, due by due."""
 
 from datetime import date, timedelta
+from threading import Thread
 
 import pytest
 from sqlalchemy import delete, select
 
 from db import session as store
-from db.codes import CancelReason, DayKind, Priority, TargetUnit, TimerKind, TimerPhase, WaitingFor
+from db.codes import (
+    ActorKind,
+    CancelReason,
+    DayKind,
+    EventKind,
+    Priority,
+    TargetUnit,
+    TimerKind,
+    TimerPhase,
+    WaitingFor,
+)
 from db.models.tickets import QueueRow, Ticket, TicketEvent, Timer
 from lib.shared.announcements import read_announcement
 from lib.shared.calendars import AnnouncedDay, CalendarDraft, DayByHand
@@ -334,3 +345,31 @@ def test_applying_to_a_case_that_there_is_not_is_refused(policy_desk):
     case = policy_desk.open()
     with pytest.raises(Refusal, match="not_found"):
         policy_desk.do(policies.apply_targets, ticket_ids=[case, case + 1])
+
+
+@pytest.mark.postgres_smoke
+def test_a_fact_that_is_being_written_is_waited_for_and_counted(policy_desk, now):
+    case = policy_desk.open()
+    later = now + timedelta(minutes=10)
+    applying = Thread(
+        target=policy_desk.do,
+        args=(policies.apply_targets,),
+        kwargs={"at": later, "ticket_ids": [case]},
+    )
+    with store.writing() as session:
+        fact = TicketEvent(
+            ticket_id=case,
+            kind=EventKind.CONTACTED,
+            at=later,
+            recorded_at=later,
+            actor_kind=ActorKind.SYSTEM,
+            outbound=True,
+        )
+        session.add(fact)
+        session.flush()
+        applying.start()
+        applying.join(0.5)
+        assert applying.is_alive()
+    applying.join()
+    assert policy_desk.timer(case, TimerKind.FIRST_RESPONSE).stopped_at == later
+    assert policy_desk.well(later)
