@@ -11,12 +11,10 @@ from db.models.tickets import QueueRow, Ticket, Timer
 from lib.shared.work import Look
 from lib.tickets import rules
 from lib.tickets.actions import queue_values, timer_values
-from lib.tickets.open_cases import shown_beside, told_of_tickets
+from lib.tickets.open_cases import CASES_AT_ONCE, shown_beside, told_of_tickets
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.targets import Rulebook
 from lib.tickets.timers import timers_of
-
-CASES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)

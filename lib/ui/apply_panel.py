@@ -1,17 +1,20 @@
 """What saving would move, and to which open cases it is to be applied; then done in batches (rule 15)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
+from typing import Any
 
 import streamlit as st
 
 from lib.tickets.applying import Due, Preview
+from lib.tickets.open_cases import CASES_AT_ONCE
 from lib.tickets.policies import apply_targets
 from lib.ui import doors
 from lib.ui.labels import code_label, label, span, when
 
-AT_ONCE = 500
+APPLYING = "tickets.applying"
 MOST_SHOWN = 300
 STYLE = """<style>
 .desk-moves { max-height: 290px; overflow: auto; border: 1px solid color-mix(in srgb, currentColor 28%, transparent);
@@ -26,6 +29,12 @@ STYLE = """<style>
 .desk-moves .missed::before { content: "! "; }
 .desk-moves a { color: inherit; text-decoration: underline; }
 </style>"""
+
+
+def look_ahead(query: Callable[..., Preview], **arguments: Any) -> Preview:
+    """The answer of a preview, with words until it is there; its refusals are raised."""
+    with st.spinner(label("apply.looking")):
+        return doors.try_read(query, **arguments)
 
 
 def show(preview: Preview, key: str) -> list[int]:
@@ -89,21 +98,82 @@ def _due(due: Due | None) -> str:
     return label("timer.unreachable")
 
 
-def apply(ticket_ids: Sequence[int], *, key: str, policies: bool) -> None:
-    """Apply to the cases, 500 in a transaction; from a callback. Tells how many were done."""
-    done = 0
-    for start in range(0, len(ticket_ids), AT_ONCE):
-        batch = list(ticket_ids[start : start + AT_ONCE])
+@dataclass(slots=True)
+class Applying:
+    """Cases that policies or a calendar are being applied to; `key` is of the form that was submitted."""
+
+    key: str
+    ticket_ids: tuple[int, ...]
+    policies: bool
+    done: int = 0
+    refused: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.refused or self.done >= len(self.ticket_ids)
+
+    def do_more(self) -> None:
+        """Apply to the next cases in a transaction of their own; the same ones are done once."""
+        batch = self.ticket_ids[self.done : self.done + CASES_AT_ONCE]
         refusal = doors.attempt(
             apply_targets,
-            key=f"{key}.{start}",
-            ticket_ids=batch,
-            policies=policies,
+            key=f"{self.key}.{self.done}",
+            ticket_ids=list(batch),
+            policies=self.policies,
             calendars=True,
         )
-        if refusal is not None:
-            doors.refuse("applied_in_part", done=done, left=len(ticket_ids) - done)
-            return
-        done += len(batch)
-    if done:
+        if refusal is None:
+            self.done += len(batch)
+        else:
+            self.refused = True
+
+
+def apply(ticket_ids: Sequence[int], *, key: str, policies: bool) -> None:
+    """Apply to the first cases, from a callback. `go_on` does the rest: only a run can show how far it is."""
+    under_way: Applying | None = st.session_state.get(APPLYING)
+    if not ticket_ids or (under_way is not None and under_way.key == key):
+        return
+    applying = Applying(key, tuple(ticket_ids), policies)
+    applying.do_more()
+    if applying.is_over:
+        _tell(applying)
+    else:
+        st.session_state[APPLYING] = applying
+
+
+def go_on() -> None:
+    """Apply to the cases that are left, if any, with the progress in front of the page.
+
+    At the end of every run of whatever page: a run that is broken off leaves the rest to the next one. A browser that
+    went away leaves it to the next preview.
+    """
+    applying: Applying | None = st.session_state.get(APPLYING)
+    if applying is None:
+        return
+    if not applying.is_over:
+        # Nothing in it can be pressed: what a dialog sends would wait for the end of this run anyway.
+        st.dialog(label("apply.title"), dismissible=False)(_do_all)(applying)
+        st.rerun()
+    del st.session_state[APPLYING]
+    _tell(applying)
+
+
+def _do_all(applying: Applying) -> None:
+    bar = st.progress(*_progress(applying))
+    st.caption(label("apply.kept", count=CASES_AT_ONCE))
+    while not applying.is_over:
+        applying.do_more()
+        bar.progress(*_progress(applying))
+
+
+def _progress(applying: Applying) -> tuple[float, str]:
+    count = len(applying.ticket_ids)
+    return applying.done / count, label("apply.progress", done=applying.done, count=count)
+
+
+def _tell(applying: Applying) -> None:
+    done = applying.done
+    if applying.refused:
+        doors.refuse("applied_in_part", done=done, left=len(applying.ticket_ids) - done)
+    else:
         doors.say("apply.done", count=done)

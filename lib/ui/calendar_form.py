@@ -156,11 +156,12 @@ def _keep(book: CalendarBook, draft: CalendarDraft) -> None:
 
 
 def show_draft(book: CalendarBook) -> None:
-    """What the draft changes; its preview, and saving with applying (rule 15)."""
+    """What the draft changes; its preview, and saving with applying (rule 15). In a place of its own."""
+    place = st.empty()
     draft = draft_of(book)
     if draft == CalendarDraft():
         return
-    with st.container(border=True, key="calendar_draft"):
+    with place.container(border=True, key="calendar_draft"):
         st.markdown(f"**{label('calendar.draft')}** {escape(_told(draft))}")
         with st.container(horizontal=True):
             st.button(
@@ -169,7 +170,6 @@ def show_draft(book: CalendarBook) -> None:
                 type="primary" if PREVIEW not in st.session_state else "secondary",
                 icon=":material/preview:",
                 on_click=_ask_preview,
-                args=(book, draft),
             )
             st.button(
                 label("calendar.discard"),
@@ -179,7 +179,7 @@ def show_draft(book: CalendarBook) -> None:
                 on_click=_keep,
                 args=(book, CalendarDraft()),
             )
-        preview: Preview | None = st.session_state.get(PREVIEW)
+        preview = _preview(book, draft)
         if preview is None:
             return
         key = doors.form_key(SAVE_FORM)
@@ -207,13 +207,23 @@ def _told(draft: CalendarDraft) -> str:
     return " · ".join(filter(None, told))
 
 
-def _ask_preview(book: CalendarBook, draft: CalendarDraft) -> None:
-    try:
-        st.session_state[PREVIEW] = doors.try_read(
-            preview_calendar, calendar_id=book.id, version=book.version, draft=draft
-        )
-    except Refusal as refusal:
-        doors.refuse(refusal.key, **refusal.params)
+def _ask_preview() -> None:
+    st.session_state[PREVIEW] = None
+
+
+def _preview(book: CalendarBook, draft: CalendarDraft) -> Preview | None:
+    """What was found when it was asked for; None before that, or when it is refused."""
+    if PREVIEW not in st.session_state:
+        return None
+    found: Preview | None = st.session_state[PREVIEW]
+    if found is None:
+        told = {"calendar_id": book.id, "version": book.version, "draft": draft}
+        try:
+            found = st.session_state[PREVIEW] = apply_panel.look_ahead(preview_calendar, **told)
+        except Refusal as refusal:
+            del st.session_state[PREVIEW]
+            doors.refuse(refusal.key, **refusal.params)
+    return found
 
 
 def _save(book: CalendarBook, draft: CalendarDraft, key: str, chosen: list[int]) -> None:

@@ -91,11 +91,12 @@ def open_panel(name: str | None) -> None:
 
 
 def show_panel(calendars: Sequence[CalendarRow], now: datetime) -> None:
-    """The panel that is open, if any."""
+    """The panel that is open, if any, in a place of its own: closed, it is gone before the run ends."""
+    place = st.empty()
     which = st.session_state.get(OPEN)
     if which is None:
         return
-    with st.container(border=True, key="policies_panel"):
+    with place.container(border=True, key="policies_panel"):
         st.subheader(label(f"policy.{which}"), anchor=False)
         if which == ADD:
             _show_form(calendars, now)
@@ -240,7 +241,7 @@ def _preview(draft: PolicyDraft | None) -> Preview | None:
     kept = st.session_state.get(PREVIEW)
     if kept is None:
         try:
-            kept = doors.try_read(preview_policies, draft=draft)
+            kept = apply_panel.look_ahead(preview_policies, draft=draft)
         except Refusal as refusal:
             st.error(doors.words_of(refusal), icon=":material/block:")
             return None

@@ -8,7 +8,7 @@ from db.codes import Language
 from lib.people import actions
 from lib.people.sessions import SessionFacts
 from lib.shared.settings import ROOT
-from lib.ui import account_steps, bell, doors, menu, sign_in
+from lib.ui import account_steps, apply_panel, bell, doors, menu, sign_in
 from lib.ui.labels import LANGUAGE_KEY, escape, label, language, one_language
 
 NAME = "CurtainCall"
@@ -50,6 +50,7 @@ def _draw(facts: SessionFacts | None, failure: str | None) -> None:
             account_steps.ask_for_pledge()
         else:
             page.run()
+            apply_panel.go_on()
     finally:
         if doors.refusal_waits():
             with told:

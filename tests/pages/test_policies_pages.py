@@ -1,16 +1,27 @@
 """The pages of policies and of the working calendar: what is shown, previewed, saved, applied and refused."""
 
 import json
+from collections import Counter
 from datetime import date, timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db import session as store
-from db.codes import Channel, DayKind, FaultCode, Language, Priority, TargetUnit, TimerKind
+from db.codes import (
+    Channel,
+    DayKind,
+    EventKind,
+    FaultCode,
+    Language,
+    Priority,
+    TargetUnit,
+    TimerKind,
+)
 from db.models.calendars import CalendarSnapshot
-from db.models.tickets import Policy, Timer
+from db.models.people import IdempotencyKey
+from db.models.tickets import Policy, TicketEvent, Timer
 from lib.customers.actions import add_customer
 from lib.shared.calendars import CalendarDraft, DayByHand
 from lib.shared.words import text
@@ -18,6 +29,7 @@ from lib.shared.work import perform
 from lib.tickets import actions
 from lib.tickets.calendars import edit_calendar
 from lib.tickets.policies import add_policy, apply_targets
+from lib.ui import apply_panel
 from tests.cast import Cast
 from tests.pages.opening import component, open_page
 
@@ -67,7 +79,7 @@ def due_of(case: int, kind: TimerKind = TimerKind.RESOLUTION):
 
 def count(model) -> int:
     with store.ReadSession() as session:
-        return len(session.scalars(select(model.id)).all())
+        return session.scalar(select(func.count()).select_from(model))
 
 
 def fill_policy(at, **told):
@@ -130,6 +142,78 @@ def test_a_change_after_the_preview_asks_for_another_one(cast):
     widget(at.number_input, "tickets.policies.add.amount").set_value(90).run()
     assert widget(at.button, "tickets.policies.save").disabled
     assert [each.value for each in at.warning] == [text(ZH, "policy.preview_again")]
+
+
+def open_more(cast: Cast, now, many: int) -> list[int]:
+    customer = perform(add_customer, actor=cast.sales, now=now, name="春晖酒店")
+    return [
+        perform(
+            actions.open_ticket,
+            actor=cast.hotline,
+            now=now,
+            customer_id=customer,
+            contact_id=None,
+            site_id=None,
+            item_id=None,
+            channel=Channel.PHONE,
+            received_at=now - timedelta(minutes=nth),
+            fault=FaultCode.NOISE,
+            words="",
+            priority=Priority.P3,
+        )
+        for nth in range(many)
+    ]
+
+
+def applied() -> dict[int, int]:
+    """How often targets were applied to each case."""
+    fact = TicketEvent.kind == EventKind.TARGETS_APPLIED
+    with store.ReadSession() as session:
+        return Counter(session.scalars(select(TicketEvent.ticket_id).where(fact)))
+
+
+def told_shortly(at) -> list[str]:
+    return [each.value for each in at.toast]
+
+
+def test_more_cases_than_one_transaction_takes_are_applied_to_and_counted(cast, now, monkeypatch):
+    monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
+    cases = open_more(cast, now, 5)
+    at = fill_policy(open_page(cast.supervisor, "tickets_policies"))
+    widget(at.checkbox, "apply.others").check().run()
+    widget(at.button, "tickets.policies.save").click().run()
+    assert not at.error
+    assert text(ZH, "apply.done", count=5) in told_shortly(at)
+    assert applied() == dict.fromkeys(cases, 1)
+    assert apply_panel.APPLYING not in at.session_state
+    assert count(IdempotencyKey) == 4, "the policy and three batches"
+
+
+def test_a_run_that_was_broken_off_leaves_the_rest_to_the_next_of_whatever_page(
+    cast, now, monkeypatch
+):
+    monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
+    cases = open_more(cast, now, 5)
+    at = open_page(cast.supervisor, "tickets_queue")
+    broken_off = apply_panel.Applying("a" * 32, tuple(cases), policies=True)
+    broken_off.done = 2
+    at.session_state[apply_panel.APPLYING] = broken_off
+    at.run()
+    assert text(ZH, "apply.done", count=5) in told_shortly(at)
+    assert applied() == dict.fromkeys(cases[2:], 1)
+
+
+def test_a_batch_that_is_refused_ends_applying_and_tells_how_far_it_came(cast, now, monkeypatch):
+    monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
+    cases = open_more(cast, now, 3)
+    at = open_page(cast.supervisor, "tickets_policies")
+    unknown = (*cases, max(cases) + 1)
+    at.session_state[apply_panel.APPLYING] = apply_panel.Applying("b" * 32, unknown, policies=True)
+    at.run()
+    told = text(ZH, "refusal.applied_in_part", done=2, left=2)
+    assert [each.value for each in at.error] == [told]
+    assert applied() == dict.fromkeys(cases[:2], 1)
+    assert apply_panel.APPLYING not in at.session_state
 
 
 def put_day(at, kind: DayKind = DayKind.CLOSED, hours: str = "", reason: str = "盘点"):
