@@ -27,6 +27,9 @@ from lib.tickets import hops, search
 
 KEYS = ("audit", "sign_in", "streamlit")
 LARGEST_MESSAGE = 16 * 1024 * 1024
+SWITCH_SECONDS = 0.001
+"""How long a page's script may keep the loop that sends its messages waiting; with 8 clients a tenth more pages a
+second than with Python's 5 ms."""
 """Bytes of one websocket message; uploads do not come this way."""
 
 SAMPLE_SIGN_INS = "sample-sign-ins.json"
@@ -141,6 +144,7 @@ def server_config(app: str, host: str, port: int) -> uvicorn.Config:
 
     asyncio sets TCP_NODELAY on what it accepts, which `streamlit run` does not: there each click may wait 40 ms.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     return uvicorn.Config(
         app,
         host=host,

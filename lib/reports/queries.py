@@ -4,6 +4,7 @@ Imported history has no timers and stays out of rates, days and causes; its open
 are counted there. Definitions are in `rules`; each query says which one it counts.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,36 @@ def read_dashboard(look: Look, *, days: Days) -> Dashboard:
         rules.days_of(period.days, kept.by_day(Figures.NEW), kept.by_day(Figures.CLOSED)),
         rules.causes_of(by_fault),
     )
+
+
+class BoardKeeper:
+    """The last dashboard of each period in this process, taken again for the same change within the same second.
+
+    A change has every open dashboard drawn anew at once: one of them asks the store.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[Days, tuple[tuple[str, int, int], Dashboard]] = {}
+
+    def current(self, look: Look, days: Days) -> Dashboard:
+        """The dashboard as `read_dashboard` gives it, exact for the second of `look.now`."""
+        store = str(look.session.get_bind().engine.url)
+        asked = (store, read_change_number(look), epoch(look.now))
+        with self._lock:
+            kept = self._kept.get(days)
+            if kept is None or kept[0] != asked:
+                kept = self._kept[days] = (asked, read_dashboard(look, days=days))
+            return kept[1]
+
+
+boards = BoardKeeper()
+
+
+def share_dashboard(look: Look, *, days: Days) -> Dashboard:
+    """`read_dashboard`, asked of the store once for all who look at it at once. Refuses `no_longer_allowed`."""
+    _ensure_reader(look)
+    return boards.current(look, days)
 
 
 def list_cases(look: Look, *, days: Days, behind: Behind) -> CaseList:

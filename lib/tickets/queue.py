@@ -637,9 +637,12 @@ TECHNICIANS = (
 
 
 def read_change_number(look: Look) -> int:
-    """The newest change number; whoever reads it before the rows misses no change."""
-    number: int | None = look.ask(CHANGE_NUMBER).scalar()
-    return number or 0
+    """The newest change number; whoever reads it before the rows misses no change. Asked once in a transaction."""
+    seen = look.session.info
+    if "change_number" not in seen:
+        seen["change_number"] = look.ask(CHANGE_NUMBER).scalar() or 0
+    number: int = seen["change_number"]
+    return number
 
 
 def count_lines(look: Look, *, where: QueueFilter) -> int:

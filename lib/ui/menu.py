@@ -1,5 +1,6 @@
 """Which page is for whom. One of the two sources of who may do what; the other is `@permit` beside each action."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from lib.shared.settings import ROOT
 from lib.ui.labels import label
 
 PAGES = ROOT / "pages"
+DRAWN = "menu.drawn"
 EVERYBODY = frozenset(Role)
 
 
@@ -147,6 +149,16 @@ def first_page(roles: frozenset[Role]) -> str:
     return next((found.name for found in open_to(roles) if found.shown), "people_account")
 
 
+def keep(pages: Sequence["st.Page"]) -> None:
+    """Remember the navigation's pages for links: by its path Streamlit would look a page up on the disk each time."""
+    st.session_state[DRAWN] = {page.url_path: page for page in pages}
+
+
+def _page(name: str) -> "st.Page | Path":
+    drawn: dict[str, st.Page] = st.session_state.get(DRAWN, {})
+    return drawn.get(name, entry(name).path)
+
+
 def go(name: str, **query: str | int) -> NoReturn:
     """Open another page of the menu, with query parameters; not from a callback."""
     st.switch_page(entry(name).path, query_params={key: str(value) for key, value in query.items()})
@@ -157,7 +169,7 @@ def link(
 ) -> None:
     """A link to another page of the menu, with query parameters."""
     st.page_link(
-        entry(name).path,
+        _page(name),
         label=words if words is not None else label(f"page.{name}"),
         icon=icon,
         query_params={key: str(value) for key, value in query.items()} or None,

@@ -88,6 +88,7 @@ def _navigation(facts: SessionFacts | None) -> "st.Page":
     if made_for != asked:
         pages = _pages_of(facts)
         st.session_state[PAGES] = (asked, pages)
+        menu.keep(pages)
     return st.navigation(pages, position="top" if facts.ready else "hidden")
 
 

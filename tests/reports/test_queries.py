@@ -10,7 +10,7 @@ from db.codes import FaultCode, MissedCause, TicketStatus, TimerKind, TimerPhase
 from db.models.feedback import SurveyAnswer, SurveyInvitation
 from db.models.tickets import QueueRow, Ticket, Timer
 from lib.reports import rules
-from lib.reports.queries import Apart, list_cases, read_dashboard
+from lib.reports.queries import Apart, list_cases, read_dashboard, share_dashboard
 from lib.reports.rules import Behind, Days, Measure
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -137,6 +137,27 @@ def test_what_the_queue_has_counted_is_taken_until_something_changes(database, n
         assert after[measure].value == before[measure].value + 1
     an_hour_on = figures(now + HOUR)
     assert an_hour_on[Measure.OVERDUE].value == after[Measure.OVERDUE].value + 1
+
+
+def test_dashboards_that_are_drawn_at_once_are_read_once_and_never_from_before_a_change(
+    database, now
+):
+    write_own_cases(now, 20)
+
+    def shared(at):
+        return look(share_dashboard, actor=SYSTEM, now=at, days=Days.MONTH)
+
+    with statements() as sent:
+        first = shared(now)
+        asked = len(sent)
+        assert shared(now + timedelta(milliseconds=900)) is first
+    assert asked > 3
+    assert len([told for told, _ in sent[asked:] if told.startswith("SELECT")]) == 1
+    with writing() as session:
+        session.execute(insert(Ticket), [a_ticket(900, now - HOUR)])
+        announce(session)
+    assert sum(day.new for day in shared(now).days) == sum(day.new for day in first.days) + 1
+    assert shared(now + timedelta(seconds=1)).period.now == now + timedelta(seconds=1)
 
 
 def test_what_a_change_made_missed_counts_on_the_day_of_its_due_also_before_it(database, now):
@@ -317,8 +338,9 @@ def test_reports_are_for_those_who_read_them(cast, now):
         if actor in readers:
             look(read_dashboard, actor=actor, now=now, days=Days.WEEK)
             continue
-        with pytest.raises(Refusal, match="no_longer_allowed"):
-            look(read_dashboard, actor=actor, now=now, days=Days.WEEK)
+        for query in (read_dashboard, share_dashboard):
+            with pytest.raises(Refusal, match="no_longer_allowed"):
+                look(query, actor=actor, now=now, days=Days.WEEK)
         with pytest.raises(Refusal, match="no_longer_allowed"):
             look(
                 list_cases,

@@ -1,6 +1,7 @@
 """The two charts of the dashboard with made figures, and nothing else."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import streamlit as st
 
@@ -14,11 +15,17 @@ DAYS = [
 ]
 CAUSES = rules.causes_of({fault: 900 - 40 * nth for nth, fault in enumerate(FaultCode)})
 
+
+def _plot(name: str, data: Any, chart: Any) -> None:
+    """As the dashboard draws them: a click into a mark chooses it."""
+    st.vega_lite_chart(
+        data, chart, key=name, on_select=lambda: None, selection_mode=charts.PICK, alt=name
+    )
+
+
 st.title("Charts")
 left, right = st.columns([11, 9])
 with left:
-    st.vega_lite_chart(charts.days_data(DAYS), charts.days_chart(Language.ZH_CN), key="days")
+    _plot("days", charts.days_data(DAYS), charts.days_chart(Language.ZH_CN))
 with right:
-    st.vega_lite_chart(
-        charts.causes_data(CAUSES), charts.causes_chart(Language.ZH_CN), key="causes"
-    )
+    _plot("causes", charts.causes_data(CAUSES), charts.causes_chart(Language.ZH_CN))
