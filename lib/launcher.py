@@ -27,10 +27,10 @@ from lib.tickets import hops, search
 
 KEYS = ("audit", "sign_in", "streamlit")
 LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one websocket message; uploads do not come this way."""
 SWITCH_SECONDS = 0.001
 """How long a page's script may keep the loop that sends its messages waiting; with 8 clients a tenth more pages a
 second than with Python's 5 ms."""
-"""Bytes of one websocket message; uploads do not come this way."""
 
 SAMPLE_SIGN_INS = "sample-sign-ins.json"
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, func, select
 from db.models.customers import Contact, Customer
 from db.models.people import Person
 from db.models.tickets import NEVER_DUE, QueueRow, Ticket
+from lib.customers.rules import RUNS
 from lib.shared.calendar import epoch, moment
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
@@ -47,8 +48,7 @@ LEAST_AT_ONCE, LOOKED_AT_ONCE = 20, 150
 
 def ensure_narrowed(where: QueueFilter) -> None:
     """Refuse `closed_needs_narrowing` for a list of ended cases without words, customer or range (S-06)."""
-    asked = asked_of(where.text, by_phone=where.by_phone)
-    if asked or where.customer_id is not None:
+    if RUNS.search(where.text) or where.customer_id is not None:
         return
     if where.from_on is None or where.until_on is None:
         raise Refusal("closed_needs_narrowing", days=MOST_DAYS)
@@ -102,7 +102,8 @@ def _candidates(look: Look, where: QueueFilter, start: Key | None) -> Iterator[i
         yield from newest_ids(session, asked, before=before, most=MOST_LOOKED_AT)
         return
     held = _conditions(look, where)
-    if asked or where.customer_id is not None:
+    # A single Chinese character asks the index for nothing: the newest cases are looked through for it.
+    if RUNS.search(where.text) or where.customer_id is not None:
         query = select(Ticket.id).where(*held).order_by(Ticket.id.desc())
         if before is not None:
             query = query.where(Ticket.id < before)

@@ -22,12 +22,13 @@ from db.models.tickets import QueueRow, Ticket
 from lib.customers.rules import search_key
 from lib.shared.errors import Refusal
 from lib.shared.work import look, perform, system
-from lib.tickets import actions, search
+from lib.tickets import actions, closed, search
 from lib.tickets.closed import read_cases
 from lib.tickets.queue import PAGE_ROWS, QueueFilter, Scope, read_queue, searchable, tallies
 from lib.tickets.search import newest_ids, put_terms
 from lib.tickets.terms import KNOWN_BEYOND, RAREST, Asked, asked_of, likely_share, rarest, terms_of
 from tests.cast import Cast
+from tests.tickets.statements import statements
 
 ALL = QueueFilter(scope=Scope.ALL)
 PHONES = ["13912345678", "02168888888x801", ""]
@@ -160,7 +161,6 @@ def test_a_list_of_closed_cases_needs_words_a_customer_or_at_most_92_days(
     for where in (
         {},
         {"text": "%"},
-        {"text": "帘"},
         {"from_on": today},
         {"status": TicketStatus.CLOSED},
     ):
@@ -175,6 +175,23 @@ def test_a_list_of_closed_cases_needs_words_a_customer_or_at_most_92_days(
     with database.ReadSession() as session:
         customer = session.get_one(Ticket, old).customer_id
     assert listed(customer_id=customer) == [old]
+
+
+def test_a_single_chinese_character_is_looked_for_in_the_newest_cases(
+    cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"words": "罗马帘拉绳断了"}
+    oldest, *_, newest = write_cases(now, [held, *[{"words": "电机不转"} for _ in range(60)], held])
+    page = look(read_cases, actor=cast.hotline, now=now, where=replace(ALL, text="帘"))
+    assert [line.id for line in page.lines] == [newest, oldest]
+    assert not page.cut_short
+    monkeypatch.setattr(closed, "MOST_LOOKED_AT", 40)
+    page = look(read_cases, actor=cast.hotline, now=now, where=replace(ALL, text="帘"))
+    assert [line.id for line in page.lines] == [newest]
+    assert page.cut_short
+    with statements(database.reader()) as sent:
+        look(read_cases, actor=cast.hotline, now=now, where=replace(ALL, text="鑫"))
+    assert len(sent) <= 8
 
 
 def test_pages_of_a_search_follow_each_other_newest_first(cast: Cast, now: datetime) -> None:
