@@ -60,7 +60,12 @@ HANDING_OVER = frozenset(
 """Events by which a technician gets a case, by hand, by a visit or by being there; a reopening gives it back."""
 LEFT_OUT = frozenset({CancelReason.DUPLICATE, CancelReason.SPAM})
 """A case cancelled for such a reason was none: its verdicts leave the rate (rule 18)."""
-NO_MOVE = (EventKind.NOTE, EventKind.FILE_ADDED, EventKind.FILE_REMOVED)
+NO_MOVE = (
+    EventKind.NOTE,
+    EventKind.FILE_ADDED,
+    EventKind.FILE_REMOVED,
+    EventKind.TARGETS_APPLIED,
+)
 """Events that are written beside the work and bring a case no further (S-06)."""
 LONGEST_WAIT = timedelta(days=366)
 FARTHEST_ACTION = timedelta(days=366)

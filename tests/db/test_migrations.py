@@ -13,7 +13,10 @@ from db import codes, migrate
 from db import session as database
 from db.models import Base
 from db.models.base import UtcDateTime
+from db.models.tickets import QueueRow, TicketEvent
+from lib.shared.calendar import epoch
 from tests.conftest import fresh_address
+from tests.tickets.open_cases import write_open_case
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 REVISIONS = [
@@ -88,6 +91,36 @@ def test_the_newest_schema_is_reached_from_every_revision(store, first, tmp_path
         assert differences(engine) == []
         migrate.upgrade(address)
         assert differences(engine) == []
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_0008_an_old_store_forgets_that_applying_targets_moved_a_case(store, tmp_path):
+    with fresh_address(store, tmp_path, migrated=False) as address:
+        migrate.upgrade(address, "0007")
+        database.configure(address)
+        try:
+            with database.writing() as session:
+                applied, other = (
+                    write_open_case(session, NOW, number, moved_at=epoch(NOW)) for number in (1, 2)
+                )
+                for ticket_id, kind, at in (
+                    (applied, codes.EventKind.RECEIVED, NOW - timedelta(days=3)),
+                    (applied, codes.EventKind.NOTE, NOW - timedelta(days=2)),
+                    (applied, codes.EventKind.TARGETS_APPLIED, NOW),
+                    (other, codes.EventKind.RECEIVED, NOW - timedelta(days=3)),
+                ):
+                    told = {"cycle": 1, "actor_kind": codes.ActorKind.SYSTEM, "details": {}}
+                    session.add(
+                        TicketEvent(ticket_id=ticket_id, kind=kind, at=at, recorded_at=at, **told)
+                    )
+            migrate.upgrade(address)
+            with database.ReadSession() as session:
+                moved = dict(
+                    session.execute(sa.select(QueueRow.ticket_id, QueueRow.moved_at)).all()
+                )
+        finally:
+            database.dispose()
+    assert moved == {applied: epoch(NOW - timedelta(days=3)), other: epoch(NOW)}
 
 
 def test_revisions_stand_in_one_line():

@@ -27,6 +27,7 @@ from lib.tickets import actions, policies
 from lib.tickets.applying import Due, preview_calendar, preview_policies
 from lib.tickets.calendars import edit_calendar, find_calendar, list_provisional_dues
 from lib.tickets.policies import PolicyDraft
+from lib.tickets.queue import QueueFilter, QueueView, count_lines
 from tests.tickets.statements import statements
 
 MOST_STATEMENTS = 26
@@ -373,3 +374,11 @@ def test_a_fact_that_is_being_written_is_waited_for_and_counted(policy_desk, now
     applying.join()
     assert policy_desk.timer(case, TimerKind.FIRST_RESPONSE).stopped_at == later
     assert policy_desk.well(later)
+
+
+def test_applying_moves_no_case_that_nobody_has_touched(policy_desk, now):
+    case = policy_desk.open()
+    days_later = now + timedelta(days=3)
+    policy_desk.do(policies.apply_targets, at=days_later, ticket_ids=[case])
+    unmoved = QueueFilter(QueueView.NOT_MOVED)
+    assert asked(policy_desk, count_lines, days_later, where=unmoved) == 1
