@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
 
 ReadSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False, autoflush=False)
@@ -21,6 +22,9 @@ WriteSession: sessionmaker[Session] = sessionmaker(expire_on_commit=False)
 
 LONGEST_WAIT = 8.0
 """Seconds that a writer waits for the others, on SQLite and (by lock_timeout) on PostgreSQL."""
+
+IDLE_SECONDS = 1.0
+"""How long a connection to PostgreSQL may lie before it is asked whether it still lives."""
 
 _state: dict[str, Any] = {}
 
@@ -43,7 +47,6 @@ def configure(url: str, *, durable: bool = True) -> None:
     else:
         writer = create_engine(
             url,
-            pool_pre_ping=True,
             hide_parameters=True,
             pool_size=5,
             max_overflow=10,
@@ -53,6 +56,7 @@ def configure(url: str, *, durable: bool = True) -> None:
                 "connect_timeout": 5,
             },
         )
+        _probe_what_lay_idle(writer)
         reader = writer.execution_options(isolation_level="REPEATABLE READ")
         _state["lock"] = None
     _state.update(url=url, reader=reader, writer=writer)
@@ -156,6 +160,23 @@ class _WriteLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _probe_what_lay_idle(engine: Engine) -> None:
+    """Ask a connection that lay idle whether it lives, and make all anew if not; one just used costs no round trip."""
+
+    @event.listens_for(engine, "checkin")
+    def _on_checkin(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("used_at", monotonic()) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 def _sqlite_engine(address: str, *, durable: bool, immediate: bool) -> Engine:

@@ -12,7 +12,7 @@ from db.codes import ActorKind, Language, Role
 from db.models.people import DeskSession, Person, PersonRole
 from lib.people import rules
 from lib.shared.settings import key, settings
-from lib.shared.work import Actor, Look
+from lib.shared.work import CHANGE_NUMBER, Actor, Look, note_change_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ FACTS = (
         Person.must_change_password,
         Person.pledge_accepted_at,
         PersonRole.role,
+        CHANGE_NUMBER.scalar_subquery().label("change_number"),
     )
     .join(Person, Person.id == DeskSession.person_id)
     .outerjoin(PersonRole, PersonRole.person_id == Person.id)
@@ -89,6 +90,8 @@ def _find(look: Look, question: Executable, asked: str | int) -> SessionFacts | 
     if not rows:
         return None
     row = rows[0]
+    # Brought along: nearly every page asks for it next.
+    note_change_number(look, row.change_number)
     idle = idle_limit()
     if not rules.is_session_alive(
         now=look.now,

@@ -49,8 +49,8 @@ from lib.reports.rules import Behind, Cause, DayCount, Days, Figure, Measure, Pe
 from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import Look
-from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions, read_change_number, tallies
+from lib.shared.work import Look, read_change_number
+from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions, tallies
 
 READERS = frozenset({Role.SUPERVISOR, Role.QUALITY, Role.SALES, Role.AUDITOR})
 """Who reads reports."""

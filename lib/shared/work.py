@@ -23,6 +23,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    select,
     text,
     update,
 )
@@ -278,6 +279,22 @@ class Look:
     def ask(self, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement that was built once for its module, with `asked` for its parameters."""
         return ask(self.session, statement, **asked)
+
+
+CHANGE_NUMBER = select(ChangeHead.number)
+
+
+def note_change_number(look: Look, number: int | None) -> None:
+    """Keep the change number that another question of the transaction has brought along."""
+    look.session.info["change_number"] = number or 0
+
+
+def read_change_number(look: Look) -> int:
+    """The newest change number; whoever reads it before the rows misses no change. Asked once in a transaction."""
+    if "change_number" not in look.session.info:
+        note_change_number(look, look.ask(CHANGE_NUMBER).scalar())
+    number: int = look.session.info["change_number"]
+    return number
 
 
 class Looks:

@@ -16,7 +16,7 @@ from lib.customers.rules import RUNS
 from lib.shared.calendar import epoch, moment
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import Look
+from lib.shared.work import Look, read_change_number
 from lib.tickets.queries import reads_all, visible_to
 from lib.tickets.queue import (
     NOBODY,
@@ -30,7 +30,6 @@ from lib.tickets.queue import (
     Scope,
     holds_text,
     list_technicians,
-    read_change_number,
     seen_by,
     tallies,
 )

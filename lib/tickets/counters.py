@@ -10,7 +10,7 @@ from sqlalchemy import select
 from db.codes import ReturnCallState, WaitingFor
 from db.models.tickets import ReturnCall, SavedView, Ticket
 from lib.shared.calendar import epoch
-from lib.shared.work import Look
+from lib.shared.work import Look, read_change_number
 from lib.tickets.queue import (
     People,
     QueueFilter,
@@ -20,7 +20,6 @@ from lib.tickets.queue import (
     countable,
     lines_query,
     matches,
-    read_change_number,
     read_tally,
 )
 from lib.tickets.rules import ENDED_STATUSES

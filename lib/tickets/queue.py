@@ -42,13 +42,13 @@ from db.codes import (
     TimerKind,
     WaitingFor,
 )
-from db.models.people import ChangeHead, Person, PersonRole
+from db.models.people import Person, PersonRole
 from db.models.tickets import NEVER_DUE, QueueRow
 from lib.customers.queries import sees_full
 from lib.customers.rules import phone_fragment, plain
 from lib.shared.calendar import epoch
 from lib.shared.errors import Refusal
-from lib.shared.work import Actor, Look, ask
+from lib.shared.work import Actor, Look, ask, read_change_number
 
 PAGE_ROWS = 50
 HOUR = 3600
@@ -626,7 +626,6 @@ def lines_query(held: Collection[ColumnElement[bool]]) -> Select[Any]:
     return select(*columns).where(*held)
 
 
-CHANGE_NUMBER = select(ChangeHead.number)
 TECHNICIANS = (
     select(Person.id, Person.name)
     .join(PersonRole)
@@ -634,15 +633,6 @@ TECHNICIANS = (
     .order_by(Person.name, Person.id)
 )
 """What every page of the queue asks, built once."""
-
-
-def read_change_number(look: Look) -> int:
-    """The newest change number; whoever reads it before the rows misses no change. Asked once in a transaction."""
-    seen = look.session.info
-    if "change_number" not in seen:
-        seen["change_number"] = look.ask(CHANGE_NUMBER).scalar() or 0
-    number: int = seen["change_number"]
-    return number
 
 
 def count_lines(look: Look, *, where: QueueFilter) -> int:

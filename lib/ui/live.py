@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from lib.shared.work import read_change_number
 from lib.tickets.live import board
-from lib.tickets.queue import read_change_number
 from lib.ui import doors
 from lib.ui.components import loader
 
