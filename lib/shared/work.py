@@ -19,7 +19,9 @@ from sqlalchemy import (
     CursorResult,
     Executable,
     Text,
+    bindparam,
     cast,
+    delete,
     event,
     func,
     insert,
@@ -34,7 +36,15 @@ from sqlalchemy.orm.exc import StaleDataError
 from db import session as database
 from db.codes import ActorKind, Role
 from db.models.base import Base
-from db.models.people import AuditHead, AuditRow, Change, ChangeHead, IdempotencyKey, Person
+from db.models.people import (
+    AuditHead,
+    AuditRow,
+    Change,
+    ChangeHead,
+    IdempotencyKey,
+    Person,
+    PersonRole,
+)
 from lib.shared.errors import Refusal
 from lib.shared.settings import key as secret_key
 
@@ -55,6 +65,13 @@ LOCK_AUDIT_HEAD = (
     .returning(AuditHead.audit_id, AuditHead.hash)
 )
 MOVE_AUDIT_HEAD = update(AuditHead).where(AuditHead.id == 1)
+PERSON_NOW = (
+    select(Person.id, Person.name, Person.active, Person.epoch, PersonRole.role)
+    .outerjoin(PersonRole, PersonRole.person_id == Person.id)
+    .where(Person.id == bindparam("of_person"))
+)
+ANSWERED = select(*IdempotencyKey.__table__.c).where(IdempotencyKey.key == bindparam("of_key"))
+FORGET_ANSWER = delete(IdempotencyKey).where(IdempotencyKey.key == bindparam("of_key"))
 """What every write asks, built once; through the connection, which spares the ORM's own work."""
 WITH_ROLES = (joinedload(Person.roles),)
 
@@ -388,7 +405,7 @@ def _run(
     if key is not None:
         told = _arguments_hash(arguments)
         _wait_for_key(session, key)
-        first = session.get(IdempotencyKey, key)
+        first = ask(session, ANSWERED, of_key=key).one_or_none()
         if first is not None and first.at > now - timedelta(days=KEY_DAYS):
             same = (first.actor, first.action, first.arguments_hash) == (
                 actor.label,
@@ -400,20 +417,18 @@ def _run(
             answered: T = first.answer
             return answered
         if first is not None:
-            session.delete(first)
-            session.flush()
+            ask(session, FORGET_ANSWER, of_key=key)
     work = Work(session, actor, now)
     answer = action(work, **arguments)
     if key is not None:
-        session.add(
-            IdempotencyKey(
-                key=key,
-                actor=actor.label,
-                action=action_name(action),
-                arguments_hash=told,
-                answer=answer,
-                at=now,
-            )
+        work.write(
+            IdempotencyKey,
+            key=key,
+            actor=actor.label,
+            action=action_name(action),
+            arguments_hash=told,
+            answer=answer,
+            at=now,
         )
     _close_books(session, [work])
     return answer
@@ -437,11 +452,20 @@ class Together:
         self, action: Callable[..., T], *, actor: Actor, now: datetime, **arguments: Any
     ) -> T:
         """One action with its own actor, instant, permit check and audit rows. A refusal undoes all of them."""
-        actor = _fresh_actor(self.session, actor)
+        actor = self._fresh(actor)
         _check_permit(action, actor)
         work = Work(self.session, actor, now)
         self.works.append(work)
         return action(work, **arguments)
+
+    def _fresh(self, actor: Actor) -> Actor:
+        """The actor as the steps before have left the person."""
+        if actor.kind is not ActorKind.PERSON:
+            return actor
+        person = self.session.get(Person, actor.person_id, options=WITH_ROLES)
+        if person is None or not person.active or person.epoch != actor.epoch:
+            raise Refusal("no_longer_allowed")
+        return actor_of(person)
 
 
 @contextmanager
@@ -466,12 +490,14 @@ def _wait_for_key(session: Session, key: str) -> None:
 
 
 def _fresh_actor(session: Session, actor: Actor) -> Actor:
+    """The actor as stored now; the first question of a transaction."""
     if actor.kind is not ActorKind.PERSON:
         return actor
-    person = session.get(Person, actor.person_id, options=WITH_ROLES)
-    if person is None or not person.active or person.epoch != actor.epoch:
+    rows = session.connection().execute(PERSON_NOW, {"of_person": actor.person_id}).all()
+    if not rows or not rows[0].active or rows[0].epoch != actor.epoch:
         raise Refusal("no_longer_allowed")
-    return actor_of(person)
+    roles = frozenset(row.role for row in rows if row.role is not None)
+    return Actor(ActorKind.PERSON, rows[0].id, rows[0].name, roles, actor.epoch)
 
 
 def actor_of(person: Person) -> Actor:

@@ -97,6 +97,7 @@ NEXT_NUMBER = (
     .values(value=Counter.value + 1)
     .returning(Counter.value)
 )
+BEGIN_QUEUE_ROW = insert(QueueRow)
 END_QUEUE_ROW = delete(QueueRow).where(QueueRow.ticket_id == bindparam("of_ticket"))
 LAST_REOPENED = select(func.max(TicketEvent.at)).where(
     TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind == EventKind.REOPENED
@@ -786,16 +787,17 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         "of_technician": ticket.technician_id,
     }
     store = work.store
-    row = None
     if _begun(work, ticket):
-        shown_beside = _shown_beside_new(work, ticket)
-    else:
-        shown_beside = store.execute(SHOWN_BESIDE, beside).one()
-        row = work.session.get(QueueRow, ticket.id)
+        values = queue_values(ticket, states, *_shown_beside_new(work, ticket))
+        put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
+        told = {"ticket_id": ticket.id, "notice_at": epoch(work.now)}
+        store.execute(BEGIN_QUEUE_ROW, values | told)
+        return
+    row = work.session.get(QueueRow, ticket.id)
     if row is None:
         row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
-    values = queue_values(ticket, states, *shown_beside)
+    values = queue_values(ticket, states, *store.execute(SHOWN_BESIDE, beside).one())
     if any(getattr(row, name) != values[name] for name in FOUND_BY):
         put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
     for name, value in values.items():
