@@ -56,12 +56,14 @@ def prepare(*, sample: bool = False) -> None:
 
 def _catch_up() -> None:
     """What an older store lacks because it is derived by the rooms and not by a migration."""
-    if look(bulk.lacks_keys, actor=system("launcher"), now=clock.now()):
-        perform(bulk.fill_keys, actor=system("launcher"), now=clock.now())
-    if look(search.lacks_terms, actor=system("launcher"), now=clock.now()):
-        perform(search.fill_terms, actor=system("launcher"), now=clock.now())
-    if look(hops.lacks_hops, actor=system("launcher"), now=clock.now()):
-        perform(hops.count_hops, actor=system("launcher"), now=clock.now())
+    launcher = system("launcher")
+    for lacks, fill in (
+        (bulk.lacks_keys, bulk.fill_keys),
+        (search.lacks_terms, search.fill_terms),
+        (hops.lacks_hops, hops.count_hops),
+    ):
+        if look(lacks, actor=launcher, now=clock.now()):
+            perform(fill, actor=launcher, now=clock.now())
 
 
 def _sqlite_file() -> Path:
@@ -140,7 +142,7 @@ def serve(*, host: str, port: int, sample: bool) -> None:
 
 
 def server_config(app: str, host: str, port: int) -> uvicorn.Config:
-    """How the desk's server is set up.
+    """How the desk's server is set up, and the interpreter for it.
 
     asyncio sets TCP_NODELAY on what it accepts, which `streamlit run` does not: there each click may wait 40 ms.
     """

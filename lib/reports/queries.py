@@ -29,6 +29,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from db import session as database
 from db.codes import (
     FaultCode,
     MissedCause,
@@ -142,8 +143,7 @@ class BoardKeeper:
 
     def current(self, look: Look, days: Days) -> Dashboard:
         """The dashboard as `read_dashboard` gives it, exact for the second of `look.now`."""
-        store = str(look.session.get_bind().engine.url)
-        asked = (store, read_change_number(look), epoch(look.now))
+        asked = (database.url(), read_change_number(look), epoch(look.now))
         with self._lock:
             kept = self._kept.get(days)
             if kept is None or kept[0] != asked:
@@ -368,7 +368,7 @@ def _moment_figures(look: Look, ask: Ask, kept: _Kept) -> list[Figure]:
 
     The moment lies on the day before the period's first: what came since is the rest of that day and the days kept.
     """
-    tally = tallies.counted(look.session, read_change_number(look), epoch(look.now))
+    tally = tallies.counted(read_change_number(look), epoch(look.now))
     if tally is None:
         opened, overdue, soon = ask(MOMENT)[0]
     else:
@@ -406,7 +406,6 @@ def _judged(now: Any) -> list[tuple[Verdict, Any, ColumnElement[bool]]]:
 
 def _late_statement() -> CompoundSelect[Any]:
     """Timers that run on past their due, by kind and whether of the current period: no write told that it passed."""
-
     # One range of an index each: counted in groups, the store would sort what it counts.
     return union_all(
         *(

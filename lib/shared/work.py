@@ -463,8 +463,8 @@ class Together:
         if actor.kind is not ActorKind.PERSON:
             return actor
         person = self.session.get(Person, actor.person_id, options=WITH_ROLES)
-        if person is None or not person.active or person.epoch != actor.epoch:
-            raise Refusal("no_longer_allowed")
+        _ensure_same(actor, person)
+        assert person is not None
         return actor_of(person)
 
 
@@ -494,10 +494,15 @@ def _fresh_actor(session: Session, actor: Actor) -> Actor:
     if actor.kind is not ActorKind.PERSON:
         return actor
     rows = session.connection().execute(PERSON_NOW, {"of_person": actor.person_id}).all()
-    if not rows or not rows[0].active or rows[0].epoch != actor.epoch:
-        raise Refusal("no_longer_allowed")
+    _ensure_same(actor, rows[0] if rows else None)
     roles = frozenset(row.role for row in rows if row.role is not None)
     return Actor(ActorKind.PERSON, rows[0].id, rows[0].name, roles, actor.epoch)
+
+
+def _ensure_same(actor: Actor, person: Any) -> None:
+    """Refuse whoever has gone, or has signed out everywhere, since the actor was read."""
+    if person is None or not person.active or person.epoch != actor.epoch:
+        raise Refusal("no_longer_allowed")
 
 
 def actor_of(person: Person) -> Actor:

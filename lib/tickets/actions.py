@@ -97,6 +97,11 @@ NEXT_NUMBER = (
     .values(value=Counter.value + 1)
     .returning(Counter.value)
 )
+CUSTOMER_AND_CONTACT = (
+    select(Customer, Contact)
+    .outerjoin(Contact, Contact.id == bindparam("of_contact"))
+    .where(Customer.id == bindparam("of_customer"))
+)
 BEGIN_QUEUE_ROW = insert(QueueRow)
 END_QUEUE_ROW = delete(QueueRow).where(QueueRow.ticket_id == bindparam("of_ticket"))
 LAST_REOPENED = select(func.max(TicketEvent.at)).where(
@@ -934,8 +939,13 @@ def _ensure_of_customer(
     site_id: int | None,
     item_id: int | None,
 ) -> tuple[Customer, Contact | None]:
-    customer = work.get(Customer, customer_id)
-    contact = None if contact_id is None else work.get(Contact, contact_id)
+    asked = {"of_customer": customer_id, "of_contact": contact_id}
+    row = work.session.execute(CUSTOMER_AND_CONTACT, asked).one_or_none()
+    if row is None:
+        raise Refusal("not_found")
+    customer, contact = row
+    if contact is None and contact_id is not None:
+        raise Refusal("not_found")
     if contact is not None and contact.customer_id != customer_id:
         raise Refusal("not_of_customer")
     if site_id is not None and work.get(Site, site_id).customer_id != customer_id:

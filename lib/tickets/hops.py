@@ -7,9 +7,9 @@ from db.models.people import Counter
 from db.models.tickets import Policy, Ticket, TicketEvent
 from lib.shared.work import Look, Work, permit
 from lib.tickets.actions import derive
+from lib.tickets.open_cases import CASES_AT_ONCE
 
 COUNTED = "ticket-hops"
-CASES_AT_ONCE = 500
 
 
 def lacks_hops(look: Look) -> bool:

@@ -33,6 +33,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
+from db import session as database
 from db.codes import (
     CoverageState,
     FaultCode,
@@ -681,23 +682,22 @@ class TallyKeeper:
         self, session: Session, number: int, now: int, wanted: Collection[QueueFilter] = ()
     ) -> Tally:
         """The tally at change `number` and `now`, at most a second old; `wanted`: countable filters to count too."""
-        store = str(session.get_bind().engine.url)
         with self._lock:
             self._want(wanted)
-            if self._kept is not None and self._kept[0] == store:
+            if self._kept is not None and self._kept[0] == database.url():
                 _, tally, loaded_at = self._kept
                 unchanged = tally.holds_at(number, now)
                 complete = all(each in tally.further for each in wanted)
                 if (unchanged and complete) or monotonic() - loaded_at < TALLY_SECONDS:
                     return tally
             tally = read_tally(session, number, now, list(self._wanted))
-            self._kept = (store, tally, monotonic())
+            self._kept = (database.url(), tally, monotonic())
             return tally
 
-    def counted(self, session: Session, number: int, now: int) -> Tally | None:
+    def counted(self, number: int, now: int) -> Tally | None:
         """The tally if it is exact at change `number` and `now`; None where it would have to be counted."""
         with self._lock:
-            if self._kept is None or self._kept[0] != str(session.get_bind().engine.url):
+            if self._kept is None or self._kept[0] != database.url():
                 return None
             tally = self._kept[1]
             return tally if tally.holds_at(number, now) else None

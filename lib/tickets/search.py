@@ -143,14 +143,13 @@ class TermStatistics:
 
     def read(self, session: Session) -> Mapping[str, float]:
         store, at, shares = self._read
-        asked = str(session.get_bind().engine.url)
-        if store != asked or time.monotonic() - at > STATISTICS_LAST:
+        if store != database.url() or time.monotonic() - at > STATISTICS_LAST:
             row = session.execute(SHARES).one_or_none()
             # Beyond the shares of the terms stand their least and greatest.
             shares = (
                 {} if row is None or row[0] is None else dict(zip(row[0], row[1], strict=False))
             )
-            self._read = (asked, time.monotonic(), shares)
+            self._read = (database.url(), time.monotonic(), shares)
         return shares
 
 

@@ -152,8 +152,11 @@ def rarest(asked: Asked, shares: Mapping[str, float]) -> Asked:
 
 
 def likely_share(asked: Asked, shares: Mapping[str, float]) -> float:
-    """Which part of the cases the question may find, by its two rarest terms as if they were apart; 1 without any."""
-    unknown = min(shares.values(), default=1.0) / KNOWN_BEYOND
+    """Which part of the cases the question may find, by its two rarest terms as if they were apart.
+
+    shares: as for `rarest`, of at least one term.
+    """
+    unknown = min(shares.values()) / KNOWN_BEYOND
 
     def of(way: tuple[str, ...]) -> float:
         return prod(sorted(shares.get(term, unknown) for term in way)[:2])

@@ -3,15 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-
 from db.codes import TimerKind, TimerPhase, WaitingFor
 from db.models.people import Person
-from db.models.tickets import TicketEvent
 from lib.shared.work import Look
-from lib.tickets import rules
-from lib.tickets.actions import FACT_COLUMNS
-from lib.tickets.policies import matter_of, rulebook
+from lib.tickets.open_cases import facts_of_tickets
+from lib.tickets.policies import rulebook
 from lib.tickets.queries import find_visible
 from lib.tickets.timers import expected_due, timers_of
 
@@ -36,13 +32,7 @@ def find_wait(look: Look, *, ticket_id: int) -> Wait | None:
     until_at = ticket.waiting_until
     expected = []
     if until_at is not None and until_at > look.now and not ticket.source:
-        rows = look.session.execute(
-            select(*FACT_COLUMNS)
-            .where(TicketEvent.ticket_id == ticket_id)
-            .order_by(TicketEvent.at, TicketEvent.id)
-        )
-        told = (rules.Fact(*row) for row in rows)
-        facts = rules.facts_of(ticket.received_at, told, matter_of(ticket))
+        facts = facts_of_tickets(look.session, [ticket])[ticket_id]
         for timer in timers_of(facts, rulebook(look.session)):
             due = expected_due(timer, until_at) if timer.phase is TimerPhase.PAUSED else None
             if due is not None:

@@ -325,9 +325,9 @@ def start_with(name: str, value: Any) -> str:
 
 def told(form: str) -> dict[str, Any]:
     """What the form says now, as arguments of `take_call`; for the callback of its button."""
-    customer_id = _customer_of(form)
+    customer_id, company = chosen_caller(form) or (None, "")
     return {
-        "caller": _caller(form),
+        "caller": _caller(form, customer_id, company),
         "place": _place(form, customer_id),
         "channel": chosen_channel(form),
         "received_at": received_at(form),
@@ -336,11 +336,6 @@ def told(form: str) -> dict[str, Any]:
         "priority": chosen_priority(form),
         "call": call_clock.told(form) if is_live(form) else None,
     }
-
-
-def _customer_of(form: str) -> int | None:
-    chosen = chosen_caller(form)
-    return None if chosen is None else chosen[0]
 
 
 def is_live(form: str) -> bool:
@@ -365,8 +360,7 @@ def _value(form: str, field: str, default: Any, *more: object) -> Any:
     return default if value is None else value
 
 
-def _caller(form: str) -> Caller:
-    customer_id, company = chosen_caller(form) or (None, "")
+def _caller(form: str, customer_id: int | None, company: str) -> Caller:
     if customer_id is not None:
         company = ""
         contact = _value(form, "contact", NEW, customer_id)

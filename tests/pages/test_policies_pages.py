@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pytest
@@ -44,21 +45,8 @@ def clock(now):
 
 @pytest.fixture
 def case(cast: Cast, now) -> int:
-    customer = perform(add_customer, actor=cast.sales, now=now, name="荷花酒店")
-    return perform(
-        actions.open_ticket,
-        actor=cast.hotline,
-        now=now,
-        customer_id=customer,
-        contact_id=None,
-        site_id=None,
-        item_id=None,
-        channel=Channel.PHONE,
-        received_at=now - timedelta(minutes=1),
-        fault=FaultCode.NOISE,
-        words="",
-        priority=Priority.P3,
-    )
+    (opened,) = open_cases(cast, now, "荷花酒店", [1])
+    return opened
 
 
 def widget(kind, start: str):
@@ -144,8 +132,8 @@ def test_a_change_after_the_preview_asks_for_another_one(cast):
     assert [each.value for each in at.warning] == [text(ZH, "policy.preview_again")]
 
 
-def open_more(cast: Cast, now, many: int) -> list[int]:
-    customer = perform(add_customer, actor=cast.sales, now=now, name="春晖酒店")
+def open_cases(cast: Cast, now, company: str, minutes_ago: Iterable[int]) -> list[int]:
+    customer = perform(add_customer, actor=cast.sales, now=now, name=company)
     return [
         perform(
             actions.open_ticket,
@@ -156,12 +144,12 @@ def open_more(cast: Cast, now, many: int) -> list[int]:
             site_id=None,
             item_id=None,
             channel=Channel.PHONE,
-            received_at=now - timedelta(minutes=nth),
+            received_at=now - timedelta(minutes=minutes),
             fault=FaultCode.NOISE,
             words="",
             priority=Priority.P3,
         )
-        for nth in range(many)
+        for minutes in minutes_ago
     ]
 
 
@@ -178,7 +166,7 @@ def told_shortly(at) -> list[str]:
 
 def test_more_cases_than_one_transaction_takes_are_applied_to_and_counted(cast, now, monkeypatch):
     monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
-    cases = open_more(cast, now, 5)
+    cases = open_cases(cast, now, "春晖酒店", range(5))
     at = fill_policy(open_page(cast.supervisor, "tickets_policies"))
     widget(at.checkbox, "apply.others").check().run()
     widget(at.button, "tickets.policies.save").click().run()
@@ -193,7 +181,7 @@ def test_a_run_that_was_broken_off_leaves_the_rest_to_the_next_of_whatever_page(
     cast, now, monkeypatch
 ):
     monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
-    cases = open_more(cast, now, 5)
+    cases = open_cases(cast, now, "春晖酒店", range(5))
     at = open_page(cast.supervisor, "tickets_queue")
     broken_off = apply_panel.Applying("a" * 32, tuple(cases), policies=True)
     broken_off.done = 2
@@ -205,7 +193,7 @@ def test_a_run_that_was_broken_off_leaves_the_rest_to_the_next_of_whatever_page(
 
 def test_a_batch_that_is_refused_ends_applying_and_tells_how_far_it_came(cast, now, monkeypatch):
     monkeypatch.setattr(apply_panel, "CASES_AT_ONCE", 2)
-    cases = open_more(cast, now, 3)
+    cases = open_cases(cast, now, "春晖酒店", range(3))
     at = open_page(cast.supervisor, "tickets_policies")
     unknown = (*cases, max(cases) + 1)
     at.session_state[apply_panel.APPLYING] = apply_panel.Applying("b" * 32, unknown, policies=True)

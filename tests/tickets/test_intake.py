@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from db import session as database
 from db.codes import CommitmentKind, NoticeKind, TimerKind
@@ -18,6 +18,7 @@ from lib.tickets.callers import case_number, find_any_caller
 from lib.tickets.calls import CallTold
 from lib.tickets.intake import Caller, take_call, wish_technician
 from lib.tickets.queries import find_promise
+from tests.tickets.statements import statements
 from tests.tickets.test_calls import told_of
 
 # Monday 21 September 2026, 14:05:42 in Shanghai.
@@ -148,19 +149,10 @@ def test_saving_a_call_of_a_known_caller_sends_few_statements(cast, now):
         ticket = session.get(Ticket, first)
     known = Caller(ticket.customer_id, contact_id=ticket.contact_id)
     call = CallTold(now, promised_at=now + timedelta(minutes=30), promise="10:30")
-    sent = []
-
-    def note(_connection, _cursor, statement, *_):
-        sent.append(statement)
-
-    event.listen(database.writer(), "before_cursor_execute", note)
-    try:
+    with statements(database.writer()) as sent:
         take(cast.hotline, now, caller=known, call=call)
-    finally:
-        event.remove(database.writer(), "before_cursor_execute", note)
-    sent = [each for each in sent if not each.startswith("BEGIN")]
     print(f"{len(sent)} statements to save a call")
-    assert 0 < len(sent) <= 20, "\n".join(each[:200] for each in sent)
+    assert 0 < len(sent) <= 20, "\n".join(told[:200] for told, _ in sent)
 
 
 @pytest.mark.parametrize(
