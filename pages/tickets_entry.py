@@ -13,7 +13,12 @@ from lib.tickets.actions import assign_technician
 from lib.tickets.calls import find_call
 from lib.tickets.crew import list_crew
 from lib.tickets.intake import attach_call, take_call, wish_technician
-from lib.tickets.queries import find_similar, find_ticket, list_last_faults
+from lib.tickets.queries import (
+    find_number_to_read,
+    find_similar,
+    find_ticket,
+    list_last_faults,
+)
 from lib.ui import call_clock, call_form, call_script, doors
 from lib.ui.components import callers
 from lib.ui.labels import label
@@ -87,7 +92,7 @@ saved = st.session_state.get(SAVED)
 with st.container(key="tickets_entry_last"):
     if saved is not None and not caller.is_chosen:
         call_script.read_out(
-            doors.read(find_ticket, ticket_id=saved["ticket"]),
+            doors.read(find_number_to_read, ticket_id=saved["ticket"]),
             saved["promise"],
             doors.read(list_crew)[:OFFERED],
             attached=saved["attached"],

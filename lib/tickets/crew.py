@@ -36,6 +36,15 @@ BUSY = union_all(
     ),
 )
 
+TECHNICIANS = (
+    select(Person.id, Person.name, func.count(QueueRow.ticket_id))
+    .join(PersonRole, PersonRole.person_id == Person.id)
+    .outerjoin(QueueRow, QueueRow.technician_id == Person.id)
+    .where(PersonRole.role == Role.TECHNICIAN, Person.active.is_(True))
+    .group_by(Person.id, Person.name)
+)
+"""Who works, each with the cases in hand."""
+
 Span = tuple[datetime, datetime]
 
 
@@ -68,13 +77,7 @@ def free_from(now: datetime, busy: Iterable[Span], calendar: WorkingCalendar) ->
 def list_crew(look: Look) -> list[CrewMember]:
     """All active technicians: who is free soon first, then by the least to do today."""
     session, now = look.session, look.now
-    people = session.execute(
-        select(Person.id, Person.name, func.count(QueueRow.ticket_id))
-        .join(PersonRole, PersonRole.person_id == Person.id)
-        .outerjoin(QueueRow, QueueRow.technician_id == Person.id)
-        .where(PersonRole.role == Role.TECHNICIAN, Person.active.is_(True))
-        .group_by(Person.id, Person.name)
-    ).all()
+    people = look.ask(TECHNICIANS).all()
     calendar = calendar_named(session).time
     busy, minutes = _busy(session, now, calendar)
     crew = [

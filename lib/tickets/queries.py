@@ -88,6 +88,16 @@ REVEALERS = frozenset({Role.SALES, Role.QUALITY, Role.TECHNICIAN})
 
 
 @dataclass(frozen=True, slots=True)
+class NumberToRead:
+    """A case's number with whose it is, and the technician's name if there is one."""
+
+    id: int
+    number: str
+    company: str
+    technician: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketDetail:
     """A case as its page shows it. `warranty` is judged on the day of the report and frozen (W-01)."""
 
@@ -234,6 +244,14 @@ BESIDE = (
     .where(Ticket.id == bindparam("of_ticket"))
 )
 """The case's customer, contact, item and site, the item's where the case names none."""
+READ_OUT = (
+    select(
+        Ticket.id, Ticket.number, Customer.name.label("company"), Person.name.label("technician")
+    )
+    .outerjoin(Customer, Customer.id == Ticket.customer_id)
+    .outerjoin(Person, Person.id == Ticket.technician_id)
+    .where(Ticket.id == bindparam("of_ticket"))
+)
 EVENTS = (
     select(TicketEvent)
     .where(TicketEvent.ticket_id == bindparam("of_ticket"))
@@ -339,6 +357,14 @@ def find_ticket(look: Look, *, ticket_id: int) -> TicketDetail:
             owner_id=ticket.owner_id,
         ),
     )
+
+
+def find_number_to_read(look: Look, *, ticket_id: int) -> NumberToRead:
+    """What the caller is told of the case just saved (S-23). Refuses `ticket_not_found`."""
+    row = look.ask(only_visible(READ_OUT, look.actor), of_ticket=ticket_id).one_or_none()
+    if row is None:
+        raise Refusal("ticket_not_found")
+    return NumberToRead(row.id, row.number, row.company or "", row.technician or "")
 
 
 def find_ticket_id(look: Look, *, number: str) -> int | None:

@@ -12,7 +12,7 @@ from lib.customers.queries import CustomerCard
 from lib.shared import clock
 from lib.shared.clock import SHANGHAI
 from lib.tickets.crew import CrewMember
-from lib.tickets.queries import PromiseToTell, SimilarTicket, TicketDetail, find_promise
+from lib.tickets.queries import NumberToRead, PromiseToTell, SimilarTicket, find_promise
 from lib.ui import call_clock, call_form, doors, menu
 from lib.ui.labels import clock_time, code_label, day, escape, label, when
 
@@ -172,7 +172,7 @@ def show_record(
 
 
 def read_out(
-    ticket: TicketDetail,
+    ticket: NumberToRead,
     promise: str,
     crew: list[CrewMember],
     *,

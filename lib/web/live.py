@@ -11,9 +11,8 @@ from time import monotonic, sleep
 from typing import Protocol
 
 import psycopg
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -25,7 +24,7 @@ from lib.people.sessions import SessionFacts, living_sessions
 from lib.shared import clock
 from lib.shared.calendar import epoch
 from lib.shared.logs import log
-from lib.shared.work import look, system
+from lib.shared.work import ask, look, system
 from lib.tickets.live import OVER, Board, Stream, board
 from lib.tickets.queue import find_crossing, find_lines, tallies
 
@@ -35,6 +34,13 @@ COMMENT_SECONDS = 20
 CHECK_SECONDS = 1.0
 MOST_AT_ONCE = 2_000
 LISTENER = system("live")
+
+CHANGES = (
+    select(Change.number, Change.ticket_id)
+    .where(Change.number > bindparam("after"))
+    .order_by(Change.number)
+    .limit(MOST_AT_ONCE)
+)
 
 
 async def stream_changes(request: Request) -> Response:
@@ -229,34 +235,27 @@ class Listener:
                 self._look_around()
 
     def _bring(self) -> None:
-        """Tell the board of all changes since the last time."""
-        while True:
+        """Tell the board of all changes since the last time; what is committed meanwhile rings the bell again."""
+        there_may_be_more = True
+        while there_may_be_more:
             with database.ReadSession() as session:
-                changes = self._changes(session, self._number or 0)
+                changes = ask(session, CHANGES, after=self._number or 0).all()
+                there_may_be_more = len(changes) == MOST_AT_ONCE
+                if there_may_be_more and changes[0].number != changes[-1].number:
+                    # The last of them may not be whole.
+                    last = changes[-1].number
+                    changes = [change for change in changes if change.number != last]
                 if not changes:
                     return
-                ids = {ticket for _, ticket in changes}
-                self._board.remember(changes)
-                self._number = changes[-1][0]
+                ids = {change.ticket_id for change in changes}
+                self._board.remember([(change.number, change.ticket_id) for change in changes])
+                self._number = changes[-1].number
                 if self._board.streams():
                     lines = find_lines(session, ids)
                     self._board.tell(ids, lines, epoch(clock.now()), self._number)
                 bells = self._board.bells(ids)
                 if bells:
                     self._board.tell_unread(count_unread(session, bells))
-
-    def _changes(self, session: Session, number: int) -> Sequence[tuple[int, int]]:
-        found = session.execute(
-            select(Change.number, Change.ticket_id)
-            .where(Change.number > number)
-            .order_by(Change.number)
-            .limit(MOST_AT_ONCE)
-        )
-        changes = [(at, ticket) for at, ticket in found]
-        if len(changes) == MOST_AT_ONCE and changes[0][0] != changes[-1][0]:
-            last = changes[-1][0]
-            changes = [change for change in changes if change[0] != last]
-        return changes
 
     def _catch_up(self) -> None:
         for token, since in self._board.behind().items():

@@ -193,10 +193,27 @@ def test_a_technician_sees_only_cases_that_are_his(ticket: int, cast: Cast, now:
     assert refused.value.key == "ticket_not_found"
     assign(cast, now, ticket)
     assert see(cast.technician, now, ticket).technician == "陈刚"
-    for query in (queries.find_ticket, queries.list_events, queries.list_timers):
+    asked = (
+        queries.find_ticket,
+        queries.find_number_to_read,
+        queries.list_events,
+        queries.list_timers,
+    )
+    for query in asked:
         for actor in (cast.second_technician, cast.outsider, cast.administrator):
             with pytest.raises(Refusal):
                 look(query, actor=actor, now=now, ticket_id=ticket)
+
+
+def test_the_number_to_read_names_company_and_technician(
+    ticket: int, cast: Cast, now: datetime
+) -> None:
+    case = see(cast.hotline, now, ticket)
+    told = look(queries.find_number_to_read, actor=cast.hotline, now=now, ticket_id=ticket)
+    assert told == queries.NumberToRead(ticket, case.number, case.company, "")
+    assign(cast, now, ticket)
+    told = look(queries.find_number_to_read, actor=cast.hotline, now=now, ticket_id=ticket)
+    assert told.technician == "陈刚"
 
 
 def test_a_technician_with_a_visit_keeps_seeing_the_case_when_another_takes_over(
