@@ -124,7 +124,7 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     page.locator('input[autocomplete="current-password"]').fill(password)
     page.keyboard.press("Enter")
     # The page is loaded again once the browser has its cookie; only that shows the menu.
-    page.locator(".st-key-shell-person").wait_for()
+    page.locator(".st-key-shell_bar #person").wait_for()
     settle(page)
 
 

@@ -35,7 +35,6 @@ BEFORE_READY: frozenset[Any] = frozenset(
         people_actions.change_password,
         people_actions.accept_pledge,
         people_actions.choose_language,
-        people_actions.sign_out,
         people_actions.sign_out_everywhere,
         people_queries.own_password_hash,
     }

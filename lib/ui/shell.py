@@ -1,6 +1,7 @@
 """The script of every run: who is here and in which language, which pages there are for them, then the page."""
 
 from enum import StrEnum
+from functools import partial
 
 import streamlit as st
 
@@ -8,8 +9,8 @@ from db.codes import Language
 from lib.people import actions
 from lib.people.sessions import SessionFacts
 from lib.shared.settings import ROOT
-from lib.ui import account_steps, apply_panel, bell, doors, menu, sign_in
-from lib.ui.labels import LANGUAGE_KEY, escape, label, language, one_language
+from lib.ui import account_steps, apply_panel, bar, doors, menu, sign_in
+from lib.ui.labels import LANGUAGE_KEY, label, language, one_language
 
 NAME = "CurtainCall"
 ICON = str(ROOT / "lib" / "web" / "assets" / "icon.svg")
@@ -119,39 +120,17 @@ def _go_home() -> None:
 
 
 def _bar(facts: SessionFacts | None) -> bool:
-    """Language, theme and the person's own menu, in the top line; whether the browser is fetching its cookie."""
-    with st.container(
-        key="shell_bar", horizontal=True, horizontal_alignment="right", vertical_alignment="center"
-    ):
-        other = Language.EN if language() is Language.ZH_CN else Language.ZH_CN
-        st.button(
-            label(f"language.{other}"),
-            key="shell.language",
-            type="tertiary",
-            on_click=_switch_language,
-            args=(other, facts is not None),
-        )
-        entering = sign_in.hand_over(leave=facts is None and doors.session_row() is not None)
-        if facts is not None:
-            if facts.ready:
-                bell.show()
-            _own_menu(facts)
-    return entering
-
-
-def _own_menu(facts: SessionFacts) -> None:
-    with st.popover(escape(facts.actor.name), key="shell.person", icon=":material/account_circle:"):
-        if facts.ready:
-            menu.link("people_account", icon=":material/manage_accounts:")
-        st.button(
-            label("shell.sign_out"),
-            key="shell.sign_out",
-            icon=":material/logout:",
-            type="tertiary",
-            on_click=doors.submit,
-            args=(actions.sign_out,),
-            kwargs={"session_id": facts.row_id},
-        )
+    """Language, theme, bell and the person's own menu; whether the browser is fetching its cookie."""
+    other = Language.EN if language() is Language.ZH_CN else Language.ZH_CN
+    code = sign_in.take_code()
+    bar.show(
+        facts,
+        switch_to=other,
+        on_language=partial(_switch_language, other, facts is not None),
+        code=code,
+        leave=facts is None and doors.session_row() is not None and code is None,
+    )
+    return code is not None
 
 
 def _switch_language(to: Language, known: bool) -> None:

@@ -15,7 +15,7 @@ from lib.people import actions, passwords, rules
 from lib.shared import clock
 from lib.shared.errors import Refusal
 from lib.shared.work import perform, system
-from lib.ui import doors, frame
+from lib.ui import doors
 from lib.ui.labels import label, span
 
 CODE = "sign_in.code"
@@ -116,11 +116,7 @@ def _is_right(login: str, password: str, stored: str) -> bool:
     return right and readable
 
 
-def hand_over(*, leave: bool) -> bool:
-    """Give a waiting one-time code to the browser, once; whether there was one.
-
-    `leave`: let the browser drop a cookie that has stopped to count, and start afresh.
-    """
-    code = st.session_state.pop(CODE, None)
-    frame.show(code=code, leave=leave and code is None)
-    return code is not None
+def take_code() -> str | None:
+    """The one-time code that waits for the browser, once."""
+    code: str | None = st.session_state.pop(CODE, None)
+    return code

@@ -107,7 +107,7 @@ def test_axe_finds_nothing_serious_and_no_page_scrolls_sideways(
     for address in addresses:
         page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
         page.goto(f"{windows.address}/{address}")
-        page.locator(".st-key-shell-frame #theme[aria-label]").wait_for()
+        page.locator(".st-key-shell_bar #theme[aria-label]").wait_for()
         page.locator("h1").first.wait_for()
         settle(page)
         found += [f"{address}: {defect}" for defect in serious(page)]

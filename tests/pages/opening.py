@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
 from lib.people.actions import open_session_for
@@ -35,3 +36,12 @@ def component(at: AppTest, field: str) -> dict[str, Any] | None:
         if field in data:
             return data
     return None
+
+
+def fire(at: AppTest, field: str, event: str, value: object = 1) -> AppTest:
+    """Run the page as the script of the component with this field asks for it."""
+    [asking] = [each for each in at.get("bidi_component") if field in json.loads(each.proto.json)]
+    states = at._tree.get_widget_states()
+    state = states.widgets.add(id=_make_trigger_id(asking.proto.id, "events"))
+    state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+    return at._run(states)

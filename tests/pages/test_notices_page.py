@@ -88,7 +88,9 @@ def test_a_long_list_has_pages(cast):
 
 def test_the_bell_is_on_every_page_and_names_no_count_of_its_own(cast):
     at = open_page(cast.hotline, "people_account")
-    bell = component(at, "number")
+    given = component(at, "bell")
+    assert given is not None
+    bell = given["bell"]
     assert bell["page"] == "/messages_notices"
     assert "{count}" in bell["words"]["some"]
 

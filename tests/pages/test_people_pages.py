@@ -10,12 +10,13 @@ from streamlit.testing.v1 import AppTest
 from db import session as database
 from db.codes import Language, Role
 from db.models.people import AuditRow, Person, SignInAttempt
-from lib.people.actions import open_session_for
+from lib.people.actions import open_session_for, sign_out
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock, words
 from lib.shared.work import Actor, look, perform, system
 from lib.ui import menu
 from tests.cast import PASSWORD, hire_cast
+from tests.pages.opening import component, fire
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = system("test")
@@ -131,16 +132,39 @@ def test_without_a_pledge_no_page_reads_anything(cast):
 
 def test_the_language_is_switched_in_one_click_and_remembered(cast):
     at = shell(cast.sales, "people_account")
-    at.button("shell.language").click().run()
+    fire(at, "bell", "language")
     assert titles(at) == ["My account"]
     assert person(cast.sales).language is Language.EN
     assert titles(shell(cast.sales, "people_account")) == ["My account"]
 
 
-def test_signing_out_shows_the_sign_in(cast):
+def test_a_page_whose_session_was_ended_shows_the_sign_in_and_lets_the_browser_leave(cast):
     at = shell(cast.sales, "people_account")
-    at.button("shell.sign_out").click().run()
+    given = component(at, "bell")
+    assert given is not None
+    assert (given["name"], given["account"]) == ("周洁", "/people_account")
+    session_id = int(at.user["session_row"])
+    perform(sign_out, actor=cast.sales, now=clock.now(), session_id=session_id)
+    at.run()
     assert titles(at) == [text("sign_in.title")]
+    given = component(at, "bell")
+    assert given is not None
+    assert (given["name"], given["account"], given["bell"]) == ("", "", None)
+    assert given["frame"]["leave"]
+
+
+def test_the_menu_leads_to_the_own_account(cast):
+    at = fire(shell(cast.sales, "messages_notices"), "bell", "account")
+    assert titles(at) == [text("page.people_account")]
+
+
+def test_before_the_pledge_the_bar_names_the_person_but_leads_nowhere(cast):
+    with database.writing() as session:
+        session.get_one(Person, cast.hotline.person_id).pledge_accepted_at = None
+    given = component(shell(cast.hotline), "bell")
+    assert given is not None
+    assert given["name"]
+    assert (given["account"], given["bell"]) == ("", None)
 
 
 def test_a_page_of_another_role_cannot_be_opened(cast):

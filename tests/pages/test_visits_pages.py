@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 import time_machine
 from sqlalchemy import select
-from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
 from db import session as store
@@ -25,6 +24,7 @@ from lib.shared.work import Actor, look, perform, system
 from lib.ui.components.field import tap_of
 from lib.visits import actions
 from tests.cast import Cast
+from tests.pages.opening import fire
 from tests.visits.house_calls import ADDRESS, PHONE, Desk, a_signature
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,10 +84,7 @@ def tap(at: AppTest, what: str, /, **told: Any) -> None:
         "skew": 0,
         "form": data["form"],
     }
-    states = at._tree.get_widget_states()
-    state = states.widgets.add(id=_make_trigger_id(taps.proto.id, "events"))
-    state.json_trigger_value = json.dumps([{"event": "tapped", "value": sent | told}])
-    at._run(states)
+    fire(at, "clock", "tapped", sent | told)
 
 
 def visits() -> list[Visit]:

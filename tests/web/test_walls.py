@@ -329,10 +329,13 @@ def told(answer: Answer) -> str:
 def component_data(answer: Answer) -> dict[str, str]:
     for message in reversed(answer.messages):
         element = message.delta.new_element
-        if element.WhichOneof("type") == "bidi_component" and "code" in element.bidi_component.json:
-            found: dict[str, str] = json.loads(element.bidi_component.json)
+        if (
+            element.WhichOneof("type") == "bidi_component"
+            and "frame" in element.bidi_component.json
+        ):
+            found: dict[str, str] = json.loads(element.bidi_component.json)["frame"]
             return found
-    raise AssertionError("no frame was drawn")
+    raise AssertionError("no bar was drawn")
 
 
 def test_a_cookie_is_dead_after_signing_out(server):

@@ -1,28 +1,12 @@
 // The bell in the top line: how many notices are unread, told by whichever stream the page has open.
-import { drawing, element, stage } from "./elements.js";
+import { drawing, element } from "./elements.js";
 import { Stream, afterRandom, bells, hasOther, unreadCount } from "./stream.js";
 
 const SETTLING = 700;
 const MOST_SHOWN = 99;
-const mounted = new WeakMap();
 
-export default function bell(component) {
-  const root = component.parentElement;
-  let shown = mounted.get(root);
-  if (!shown) {
-    shown = new Bell(stage(root, component.data.style));
-    mounted.set(root, shown);
-  }
-  shown.take(component);
-  return () => {
-    shown.close();
-    mounted.delete(root);
-  };
-}
-
-class Bell {
+export class Bell {
   constructor(place) {
-    place.className = "bell";
     this.badge = element("span", { className: "badge", hidden: true, "aria-hidden": "true" });
     this.link = element("a", {}, drawing("bell"), this.badge);
     this.link.onclick = (event) => this.open(event);

@@ -137,5 +137,5 @@
     else if (timer === null && !known) watch();
   }
 
-  window.desk = Object.freeze({ frame });
+  window.desk = Object.freeze({ frame, leave });
 })();
