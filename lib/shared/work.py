@@ -351,15 +351,16 @@ def perform(
     action: Callable[..., T],
     /,
     *,
-    actor: Actor,
+    actor: Actor | Callable[[Look], Actor],
     now: datetime,
     key: str | None = None,
     **arguments: Any,
 ) -> T:
     """Run one action in one transaction; the only commit in the house.
 
-    `key` is the idempotency key of a form instance: the same key answers with the first answer. Refuses
-    `no_longer_allowed`, `changed_meanwhile`, `key_reused`, `desk_busy` and whatever the action refuses.
+    `actor`: who acts, read again as stored now; or what finds that out, the first question of the transaction, and
+    refuses whoever may not act. `key` is the idempotency key of a form instance: the same key answers with the first
+    answer. Refuses `no_longer_allowed`, `changed_meanwhile`, `key_reused`, `desk_busy` and whatever the action refuses.
     Raises ValueError for a `now` without a zone.
     """
     if now.tzinfo is None:
@@ -395,12 +396,12 @@ def _writing() -> Iterator[Session]:
 def _run(
     session: Session,
     action: Callable[..., T],
-    actor: Actor,
+    actor: Actor | Callable[[Look], Actor],
     now: datetime,
     key: str | None,
     arguments: dict[str, Any],
 ) -> T:
-    actor = _fresh_actor(session, actor)
+    actor = _who_acts(session, actor, now)
     _check_permit(action, actor)
     if key is not None:
         told = _arguments_hash(arguments)
@@ -489,8 +490,10 @@ def _wait_for_key(session: Session, key: str) -> None:
         )
 
 
-def _fresh_actor(session: Session, actor: Actor) -> Actor:
+def _who_acts(session: Session, actor: Actor | Callable[[Look], Actor], now: datetime) -> Actor:
     """The actor as stored now; the first question of a transaction."""
+    if callable(actor):
+        return actor(Look(session, system("perform"), now))
     if actor.kind is not ActorKind.PERSON:
         return actor
     rows = session.connection().execute(PERSON_NOW, {"of_person": actor.person_id}).all()

@@ -136,17 +136,16 @@ def _facts(asked: Look, *, row_id: int) -> SessionFacts | None:
 def _as_person(
     asked: Look, *, row_id: int, query: Callable[..., T], arguments: dict[str, Any]
 ) -> T:
-    facts = _facts(asked, row_id=row_id)
-    _ensure_may_go_on(facts, query)
-    assert facts is not None
+    facts = _let_go_on(_facts(asked, row_id=row_id), query)
     return query(Look(asked.session, facts.actor, asked.now), **arguments)
 
 
-def _ensure_may_go_on(facts: SessionFacts | None, what: Any) -> None:
+def _let_go_on(facts: SessionFacts | None, what: Any) -> SessionFacts:
     if facts is None:
         raise Refusal("signed_out")
     if not facts.ready and what not in BEFORE_READY:
         raise Refusal("no_longer_allowed")
+    return facts
 
 
 def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any) -> T | None:
@@ -172,11 +171,14 @@ def submit(action: Callable[..., T], *, key: str | None = None, **arguments: Any
 def _performed(action: Callable[..., T], key: str | None, arguments: dict[str, Any]) -> T:
     """As the person is now, not as the run found them; no reading transaction is held while it writes."""
     _look_again()
-    facts = current()
-    _ensure_may_go_on(facts, action)
-    assert facts is not None
-    _look_again()
-    return perform(action, actor=facts.actor, now=clock.now(), key=key, **arguments)
+    row_id = session_row()
+    if row_id is None:
+        raise Refusal("signed_out")
+
+    def whose_session(asked: Look) -> Actor:
+        return _let_go_on(find_session_by_id(asked, row_id=row_id), action).actor
+
+    return perform(action, actor=whose_session, now=clock.now(), key=key, **arguments)
 
 
 def attempt(action: Callable[..., object], *, key: str, **arguments: Any) -> Refusal | None:

@@ -27,6 +27,8 @@ from db.models.people import (
 from lib.shared.errors import Refusal
 from lib.shared.work import (
     KEY_DAYS,
+    Actor,
+    Look,
     Looks,
     Work,
     actor_of,
@@ -279,6 +281,33 @@ def test_a_role_that_was_taken_counts_at_the_next_click(hotline, now):
         session.get(Person, hotline.person_id).roles = [PersonRole(role=Role.SALES)]
     with pytest.raises(Refusal, match="no_longer_allowed"):
         perform(bring_customer, actor=hotline, now=now, name="华庭")
+
+
+@pytest.mark.postgres_smoke
+def test_who_acts_may_be_asked_first_of_all_in_the_transaction(hotline, now):
+    asked_in = []
+
+    def who(asked: Look) -> Actor:
+        asked_in.append((asked.session.in_transaction(), asked.now))
+        return hotline
+
+    made = perform(bring_customer, actor=who, now=now, key="form-1", name="华庭")
+    assert asked_in == [(True, now)]
+    with database.ReadSession() as session:
+        assert session.scalars(select(AuditRow.actor_id)).all()[-1] == hotline.person_id
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(take_number, actor=who, now=now)
+    assert perform(bring_customer, actor=who, now=now, key="form-1", name="华庭") == made
+
+
+def test_whoever_may_not_act_is_refused_before_anything_is_read_or_written(hotline, now):
+    def nobody(_asked: Look) -> Actor:
+        raise Refusal("signed_out")
+
+    before = books()
+    with pytest.raises(Refusal, match="signed_out"):
+        perform(bring_customer, actor=nobody, now=now, key="form-1", name="华庭")
+    assert books() == before
 
 
 def test_roles_that_a_caller_claims_count_for_nothing(cast, now):
