@@ -415,22 +415,62 @@ def complete_ticket(
         details=stamp,
     )
     ticket.completed_at = at
-    target = rulebook_of(work).target_of(
-        TimerKind.RETURN_CALL, matter_now(work.session, ticket), epoch(at), epoch(at)
-    )
-    if target is None:
-        raise Refusal("no_return_call_target")
     work.session.add(
         ReturnCall(
             ticket_id=ticket.id,
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=_return_call_due(target, at),
+            due_at=_return_call_due(_return_call_target(work, ticket, at), at),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
     recompute(work, ticket)
+
+
+def note_completion(
+    work: Work, ticket: Ticket, *, at: datetime, words: str, stamp: dict[str, Any]
+) -> None:
+    """The fault was gone at `at`, says somebody whose word came after the completion: the earlier of both counts.
+
+    The resolution stops there and the open return call is due from there (rule 21); the other stays on the timeline.
+    One that is no earlier, or of a cycle before, or of a case whose return call is done, is kept as a note.
+    """
+    is_earlier = (
+        ticket.status is TicketStatus.COMPLETED
+        and ticket.completed_at is not None
+        and _cycle_start(work, ticket) <= at < ticket.completed_at
+    )
+    if not is_earlier:
+        add_event(work, ticket, EventKind.NOTE, words=words)
+        work.touch_ticket(ticket.id)
+        return
+    add_event(work, ticket, EventKind.COMPLETED, at=at, words=words, details=stamp)
+    ticket.completed_at = at
+    work.session.execute(
+        update(ReturnCall)
+        .where(
+            ReturnCall.ticket_id == ticket.id,
+            ReturnCall.cycle == ticket.cycle,
+            ReturnCall.state == ReturnCallState.OPEN,
+        )
+        .values(due_at=_return_call_due(_return_call_target(work, ticket, at), at))
+        .execution_options(synchronize_session=False)
+    )
+    work.record("ticket.completed_earlier", ticket, cycle=ticket.cycle)
+    recompute(work, ticket)
+
+
+def _return_call_target(work: Work, ticket: Ticket, completed_at: datetime) -> Target:
+    target = rulebook_of(work).target_of(
+        TimerKind.RETURN_CALL,
+        matter_now(work.session, ticket),
+        epoch(completed_at),
+        epoch(completed_at),
+    )
+    if target is None:
+        raise Refusal("no_return_call_target")
+    return target
 
 
 def _return_call_due(target: Target, now: datetime) -> datetime:

@@ -128,6 +128,9 @@ def _undo_of(events: Sequence[TicketEvent], person_id: int | None, now: datetime
     if now > until:
         return None
     told = next(event for event in events if event.kind not in BESIDE)
+    if told.to_status is None and told.kind is EventKind.COMPLETED:
+        # It only dated a completion back (rule 21): there is no step to take back.
+        return None
     return Undo(told.id, told.kind, until)
 
 

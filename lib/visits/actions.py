@@ -359,7 +359,11 @@ def _carry_on(
     until_at: datetime | None,
     stamp: dict[str, Any],
 ) -> None:
-    """What the visit means for its case. A case that was ended meanwhile keeps the report as a note."""
+    """What the visit means for its case. One that was completed meanwhile, but after this visit, was done by it
+    (rule 21); any other that has ended keeps the report as a note."""
+    if ticket.status is TicketStatus.COMPLETED and waiting_for is None and visit.done_at:
+        tickets.note_completion(work, ticket, at=visit.done_at, words=visit.report, stamp=stamp)
+        return
     if ticket.status in (TicketStatus.COMPLETED, *ticket_rules.ENDED_STATUSES):
         tickets.add_event(work, ticket, EventKind.NOTE, words=visit.report)
         work.touch_ticket(ticket.id)

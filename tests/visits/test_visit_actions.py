@@ -29,6 +29,7 @@ from lib.shared.work import look, perform, system
 from lib.stock.queries import find_ledger_faults
 from lib.tickets import actions as tickets
 from lib.tickets.checks import check_timers
+from lib.tickets.withdrawal import find_undo
 from lib.visits import actions
 from tests.visits.house_calls import Desk, a_photo, a_signature
 
@@ -317,6 +318,69 @@ def test_rule_22_a_visit_that_ended_offline_completes_its_case_when_it_was_tappe
     with store.ReadSession() as session:
         assert session.scalars(select(ReturnCall.due_at)).one() == return_call.due_at
     assert look(check_timers, actor=system("test"), now=desk.now).fault is None
+
+
+def completed_by_a_colleague_while_the_tablet_was_offline(desk: Desk, *, minutes: int) -> int:
+    """A visit whose case the supervisor completes so many minutes after the arrival; three hours after that."""
+    visit_id = desk.on_site()
+    ticket = desk.ticket(desk.visit(visit_id).ticket_id)
+    desk.pass_time(minutes=minutes)
+    desk.do(
+        tickets.complete_ticket,
+        by=desk.cast.supervisor,
+        ticket_id=ticket.id,
+        version=ticket.version,
+        words="客户来电说好了",
+    )
+    desk.pass_time(hours=3)
+    return visit_id
+
+
+@pytest.mark.postgres_smoke
+def test_rule_21_of_two_completions_the_earlier_counts_though_it_is_told_later(desk: Desk):
+    visit_id = completed_by_a_colleague_while_the_tablet_was_offline(desk, minutes=50)
+    ticket_id = desk.visit(visit_id).ticket_id
+    tapped_at = desk.now - timedelta(hours=3, minutes=30)
+    end = {"signature": a_signature(), "device_at": tapped_at, **MENDED}
+    desk.step(actions.finish_visit, visit_id, **end)
+    ticket = desk.ticket(ticket_id)
+    assert (ticket.status, ticket.completed_at) == (TicketStatus.COMPLETED, tapped_at)
+    assert timer_of(ticket_id, TimerKind.RESOLUTION).stopped_at == tapped_at
+    return_call = timer_of(ticket_id, TimerKind.RETURN_CALL)
+    assert return_call.started_at == tapped_at
+    assert return_call.due_at == tapped_at + timedelta(days=1)
+    with store.ReadSession() as session:
+        assert session.scalars(select(ReturnCall.due_at)).one() == return_call.due_at
+        told = select(TicketEvent).where(TicketEvent.kind == EventKind.COMPLETED)
+        first, second = session.scalars(told.order_by(TicketEvent.id)).all()
+    assert (first.words, second.words) == ("客户来电说好了", "更换电机")
+    assert (second.at, second.to_status, second.details["skew_seconds"]) == (tapped_at, None, 0)
+    assert look(check_timers, actor=system("test"), now=desk.now).fault is None
+    assert look(find_undo, actor=desk.cast.technician, now=desk.now, ticket_id=ticket_id) is None
+
+
+def test_rule_21_a_completion_that_came_later_is_kept_as_a_note(desk: Desk):
+    visit_id = completed_by_a_colleague_while_the_tablet_was_offline(desk, minutes=10)
+    ticket_id = desk.visit(visit_id).ticket_id
+    completed_at = desk.ticket(ticket_id).completed_at
+    tapped_at = desk.now - timedelta(hours=2)
+    end = {"signature": a_signature(), "device_at": tapped_at, **MENDED}
+    desk.step(actions.finish_visit, visit_id, **end)
+    assert desk.visit(visit_id).done_at == tapped_at
+    assert desk.ticket(ticket_id).completed_at == completed_at
+    assert timer_of(ticket_id, TimerKind.RESOLUTION).stopped_at == completed_at
+    assert told_of(ticket_id, EventKind.NOTE).words == "更换电机"
+
+
+def test_rule_21_a_wait_that_the_visit_asked_for_moves_no_completion(desk: Desk):
+    visit_id = completed_by_a_colleague_while_the_tablet_was_offline(desk, minutes=50)
+    ticket_id = desk.visit(visit_id).ticket_id
+    completed_at = desk.ticket(ticket_id).completed_at
+    waits = MENDED | {"outcome": VisitOutcome.WAITING_PARTS, "report": "等电机"}
+    at = desk.now - timedelta(hours=3, minutes=30)
+    desk.step(actions.finish_visit, visit_id, signature=a_signature(), device_at=at, **waits)
+    assert desk.ticket(ticket_id).completed_at == completed_at
+    assert told_of(ticket_id, EventKind.NOTE).words == "等电机"
 
 
 def test_rule_22_an_end_before_the_due_that_is_sent_after_it_meets_the_resolution(desk: Desk):
