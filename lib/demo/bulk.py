@@ -51,7 +51,7 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, perform, permit, system, together
 from lib.tickets import rules
-from lib.tickets.actions import queue_values, timer_values
+from lib.tickets.derivation import queue_values, timer_values
 from lib.tickets.live import NO_TICKET
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.search import copy_terms, filling

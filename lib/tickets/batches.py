@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Update, bindparam, delete, insert, select, up
 from db.models.tickets import QueueRow, ReturnCall, Ticket, Timer
 from lib.shared.calendar import epoch
 from lib.shared.work import Work
-from lib.tickets.actions import (
+from lib.tickets.derivation import (
     FOUND_BY,
     TimerChanges,
     derive,

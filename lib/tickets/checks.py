@@ -10,7 +10,7 @@ from db.codes import TimerKind
 from db.models.tickets import QueueRow, Ticket, Timer
 from lib.shared.work import Look
 from lib.tickets import rules
-from lib.tickets.actions import queue_values, timer_values
+from lib.tickets.derivation import queue_values, timer_values
 from lib.tickets.open_cases import CASES_AT_ONCE, shown_beside, told_of_tickets
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.targets import Rulebook

@@ -10,7 +10,8 @@ from lib.shared.calendar import epoch
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import facts, rules
-from lib.tickets.actions import ensure_own_work, recompute
+from lib.tickets.actions import ensure_own_work
+from lib.tickets.derivation import recompute
 from lib.tickets.policies import matter_now, rulebook_of
 from lib.tickets.promises import promise_told
 

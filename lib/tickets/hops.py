@@ -6,7 +6,7 @@ from db.codes import TimerKind
 from db.models.people import Counter
 from db.models.tickets import Policy, Ticket, TicketEvent
 from lib.shared.work import Look, Work, permit
-from lib.tickets.actions import derive
+from lib.tickets.derivation import derive
 from lib.tickets.open_cases import CASES_AT_ONCE
 
 COUNTED = "ticket-hops"

@@ -19,7 +19,8 @@ from db.models.tickets import ReturnCall, Ticket, TicketEvent, TicketLink
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
-from lib.tickets.actions import add_event, open_ticket, recompute, try_return_call
+from lib.tickets.actions import add_event, open_ticket, try_return_call
+from lib.tickets.derivation import recompute
 
 MESSAGES = (EventKind.RECEIVED, EventKind.INBOUND, EventKind.CALLED_IN, EventKind.NOTE)
 """Events that hold words of the customer, from which a case can be split off."""

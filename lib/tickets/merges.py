@@ -13,8 +13,9 @@ from db.models.visits import Visit
 from lib.shared.errors import Refusal
 from lib.shared.work import Work, permit
 from lib.tickets import rules
-from lib.tickets.actions import FACTS_OF_TICKET, add_event, facts_of_ticket, recompute
+from lib.tickets.actions import add_event
 from lib.tickets.commitments import move_promises
+from lib.tickets.derivation import FACTS_OF_TICKET, facts_of_ticket, recompute
 from lib.tickets.merge_facts import between, told_of
 from lib.tickets.policies import matter_of, rulebook
 from lib.tickets.timers import Facts, Pause, merged

@@ -14,7 +14,7 @@ from db.models.customers import Contact, Customer
 from db.models.people import Person
 from db.models.tickets import QueueRow, ReturnCall, Ticket, TicketEvent
 from lib.tickets import rules
-from lib.tickets.actions import FACT_COLUMNS
+from lib.tickets.derivation import FACT_COLUMNS
 from lib.tickets.policies import Case, matter_of
 from lib.tickets.timers import Facts
 

@@ -24,7 +24,8 @@ from db.models.tickets import Commitment, ReturnCall, Ticket, TicketEvent
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, Work, permit
 from lib.tickets import rules
-from lib.tickets.actions import add_event, coverage_of, ensure_own_work, recompute
+from lib.tickets.actions import add_event, coverage_of, ensure_own_work
+from lib.tickets.derivation import recompute
 from lib.tickets.promises import UNDO, WITHDRAWAL
 
 GRACE = timedelta(seconds=5)
