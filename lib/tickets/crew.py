@@ -78,7 +78,7 @@ def list_crew(look: Look) -> list[CrewMember]:
     """All active technicians: who is free soon first, then by the least to do today."""
     session, now = look.session, look.now
     people = look.ask(TECHNICIANS).all()
-    calendar = calendar_named(session).time
+    calendar = _desk_time(look)
     busy, minutes = _busy(session, now, calendar)
     crew = [
         CrewMember(
@@ -104,11 +104,15 @@ def list_crew(look: Look) -> list[CrewMember]:
 
 def is_anybody_free(work: Work, technicians: Iterable[int]) -> bool:
     """Whether one of the technicians could go soon; one statement beside the rulebook's, for the write door."""
-    calendar = rulebook_of(work).desk_time or calendar_named(work.session).time
+    calendar = _desk_time(work)
     busy, _ = _busy(work.session, work.now, calendar)
     return any(
         free_from(work.now, busy.get(each, ()), calendar) is not None for each in technicians
     )
+
+
+def _desk_time(door: Work | Look) -> WorkingCalendar:
+    return rulebook_of(door).desk_time or calendar_named(door.session).time
 
 
 def _busy(

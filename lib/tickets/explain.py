@@ -17,7 +17,7 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look
 from lib.tickets.open_cases import facts_of_tickets
-from lib.tickets.policies import matter_now, rulebook
+from lib.tickets.policies import matter_now, rulebook_of
 from lib.tickets.queries import find_visible
 from lib.tickets.targets import Amount, Target
 from lib.tickets.timers import (
@@ -125,7 +125,7 @@ def explain_timer(look: Look, *, ticket_id: int, kind: TimerKind, cycle: int) ->
     """
     ticket = find_visible(look, ticket_id)
     facts = facts_of_tickets(look.session, [ticket])[ticket.id]
-    for timer in timers_of(facts, rulebook(look.session)):
+    for timer in timers_of(facts, rulebook_of(look)):
         if (timer.kind, timer.cycle) == (kind, cycle):
             return _sheet(look, ticket, timer, facts)
     raise Refusal("no_such_timer")
@@ -325,7 +325,7 @@ def find_timer_marks(look: Look, *, ticket_id: int) -> TimerMarks:
     ticket = find_visible(look, ticket_id)
     if ticket.source:
         return TimerMarks(frozenset(), {}, ())
-    book = rulebook(look.session)
+    book = rulebook_of(look)
     timers = timers_of(facts_of_tickets(look.session, [ticket])[ticket.id], book)
     provisional, expected = set(), {}
     for timer in timers:

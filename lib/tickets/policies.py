@@ -18,7 +18,7 @@ from db.models.tickets import Policy, Ticket
 from lib.shared.calendar import epoch
 from lib.shared.calendars import STANDARD, calendar_version
 from lib.shared.errors import Refusal
-from lib.shared.work import Work, ask, permit
+from lib.shared.work import Look, Work, ask, permit
 from lib.tickets import rules, targets
 from lib.tickets.targets import Amount, Edition, Matter, Rulebook, overlapping
 
@@ -56,11 +56,11 @@ def rulebook(session: Session) -> Rulebook:
     return book
 
 
-def rulebook_of(work: Work) -> Rulebook:
+def rulebook_of(door: Work | Look) -> Rulebook:
     """The same, asked of the database once per transaction."""
-    if "rulebook" not in work.session.info:
-        work.session.info["rulebook"] = rulebook(work.session)
-    book: Rulebook = work.session.info["rulebook"]
+    if "rulebook" not in door.session.info:
+        door.session.info["rulebook"] = rulebook(door.session)
+    book: Rulebook = door.session.info["rulebook"]
     return book
 
 

@@ -59,7 +59,7 @@ from lib.shared.calendar import epoch
 from lib.shared.calendars import calendar_named
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look
-from lib.tickets.policies import rulebook
+from lib.tickets.policies import rulebook_of
 from lib.tickets.promises import promise_told
 from lib.tickets.rules import ENDED_STATUSES, OPEN_STATUSES
 from lib.tickets.steps import Step, legal_steps
@@ -522,7 +522,7 @@ def find_promise(
         level=None if customer is None else customer.level, channel=channel, priority=priority
     )
     at = epoch(received_at)
-    target = rulebook(look.session).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
+    target = rulebook_of(look).target_of(TimerKind.FIRST_RESPONSE, matter, at, at)
     if target is None:
         return None
     minutes = None

@@ -7,7 +7,7 @@ from db.codes import TimerKind, TimerPhase, WaitingFor
 from db.models.people import Person
 from lib.shared.work import Look
 from lib.tickets.open_cases import facts_of_tickets
-from lib.tickets.policies import rulebook
+from lib.tickets.policies import rulebook_of
 from lib.tickets.queries import find_visible
 from lib.tickets.timers import expected_due, timers_of
 
@@ -33,7 +33,7 @@ def find_wait(look: Look, *, ticket_id: int) -> Wait | None:
     expected = []
     if until_at is not None and until_at > look.now and not ticket.source:
         facts = facts_of_tickets(look.session, [ticket])[ticket_id]
-        for timer in timers_of(facts, rulebook(look.session)):
+        for timer in timers_of(facts, rulebook_of(look)):
             due = expected_due(timer, until_at) if timer.phase is TimerPhase.PAUSED else None
             if due is not None:
                 expected.append((timer.kind, due))

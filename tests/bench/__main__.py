@@ -5,7 +5,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-SUPPORT = {"__main__", "machine", "stores"}
+SUPPORT = {"__main__", "machine", "peer", "stores"}
 
 
 def names() -> list[str]:
