@@ -41,7 +41,7 @@ STYLE = """<style>
 """Large enough for gloves and poor light; "undo" goes when its ten seconds are over."""
 
 STEPS: dict[str, Callable[..., None]] = {"set_out": actions.set_out, "arrive": actions.arrive}
-SENT_AGAIN_AFTER = ("failed", "signed_out")
+SENT_AGAIN_AFTER = ("failed", "signed_out", "desk_busy")
 
 
 def name(what: str, visit: VisitCard) -> str:
@@ -186,20 +186,10 @@ def _photos(visit: VisitCard) -> None:
                     )
 
     def store(key: str, sent: bytes) -> bool | None:
-        answer = doors.submit(
-            actions.add_photo, key=f"photo-{visit.id}-{key}", visit_id=visit.id, sent=sent
-        )
-        return _stored(answer)
+        doors.submit(actions.add_photo, key=f"photo-{visit.id}-{key}", visit_id=visit.id, sent=sent)
+        return _carried_out()
 
-    field.camera(name("camera", visit), actions.MOST_PHOTOS - taken, store)
-
-
-def _stored(answer: int | None) -> bool | None:
-    """Whether a picture was stored; None after a failure of ours, so that the tablet sends it again."""
-    if answer is not None:
-        return True
-    refusal = st.session_state.get(doors.REFUSAL)
-    return None if isinstance(refusal, Refusal) and refusal.key == "failed" else False
+    field.camera(name("camera", visit), visit.id, actions.MOST_PHOTOS - taken, store)
 
 
 def _parts(visit: VisitCard, parts: Sequence[PartRow]) -> None:
@@ -297,14 +287,14 @@ def _signature(visit: VisitCard) -> None:
         return
 
     def store(key: str, sent: bytes) -> bool | None:
-        answer = doors.submit(
+        signed = doors.submit(
             actions.sign_visit, key=f"signature-{visit.id}-{key}", visit_id=visit.id, sent=sent
         )
-        if answer is not None:
+        if signed is not None:
             st.session_state[again] = False
-        return _stored(answer)
+        return _carried_out()
 
-    field.pad(name("pad", visit), store)
+    field.pad(name("pad", visit), visit.id, store)
 
 
 def end(visit: VisitCard) -> None:

@@ -416,3 +416,41 @@ def test_the_schedule_takes_two_taps_and_shows_a_colleagues_visit_at_once(
     with store.ReadSession() as session:
         visit = session.scalars(select(Visit).where(Visit.ticket_id == ticket_id)).one()
     assert visit.ends_at - visit.starts_at == timedelta(minutes=90)
+
+
+KEPT = """count => new Promise(resolve => {
+    const asked = indexedDB.open("desk.kept");
+    asked.onsuccess = () => {
+        const counted = asked.result.transaction("pictures").objectStore("pictures").count();
+        counted.onsuccess = () => { asked.result.close(); resolve(counted.result === count); };
+    };
+})"""
+"""Whether the tablet keeps so many pictures that the desk does not have yet."""
+
+
+def test_pictures_that_wait_for_the_network_outlive_their_page_and_go_before_the_end(
+    windows: Windows, desk: Desk, tmp_path: Path
+):
+    Image.new("RGB", (900, 700), (40, 90, 160)).save(tmp_path / "a.jpg")
+    visit_id, page = ready_to_end(windows, desk)
+    finish = page.get_by_role("button", name=re.compile(words("visits.today.finish", number="")))
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.locator("input[type=file][multiple]").set_input_files([tmp_path / "a.jpg"])
+    page.get_by_text(words("visits.photo.sending", count=1)).wait_for()
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    page.get_by_text(words("visits.signature.sending")).wait_for()
+    finish.click()
+    page.wait_for_function(KEPT, arg=2)
+    page.goto("about:blank")
+    page.context.set_offline(False)
+    assert desk.visit(visit_id).status is VisitStatus.ARRIVED
+    page.goto(f"{windows.address}/visits_today")
+    expect(finish).to_be_disabled()
+    finish.wait_for(state="detached")
+    assert desk.visit(visit_id).status is VisitStatus.DONE
+    stored = select(VisitFile.kind).where(VisitFile.visit_id == visit_id).order_by(VisitFile.kind)
+    with store.ReadSession() as session:
+        assert list(session.scalars(stored)) == [VisitFileKind.PHOTO, VisitFileKind.SIGNATURE]
+    page.wait_for_function(KEPT, arg=0)

@@ -1,5 +1,6 @@
 """The schedule, the technician's day and the stock as the pages draw them and carry taps on."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -15,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from db import session as store
 from db.codes import Language, MovementKind, TicketStatus, VisitOutcome, VisitStatus
 from db.models.stock import Part, StockMovement
-from db.models.visits import Visit
-from lib.people.actions import open_session_for
+from db.models.visits import Visit, VisitFile
+from lib.people.actions import open_session_for, sign_out
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock, words
 from lib.shared.clock import SHANGHAI
@@ -25,7 +26,7 @@ from lib.ui.components.field import tap_of
 from lib.visits import actions
 from tests.cast import Cast
 from tests.pages.opening import fire
-from tests.visits.house_calls import ADDRESS, PHONE, Desk, a_signature
+from tests.visits.house_calls import ADDRESS, PHONE, Desk, a_photo, a_signature
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = system("test")
@@ -195,6 +196,31 @@ def test_a_technician_goes_arrives_and_ends_the_visit(desk: Desk):
 
 
 TAP = {"key": "0123456789", "what": "arrive", "version": 3, "at": 1_795_000_000_500, "skew": -2500}
+
+
+@pytest.mark.parametrize(
+    ("field", "event", "where"), [("room", "taken", "camera"), ("stored", "signed", "pad")]
+)
+def test_a_picture_that_meets_an_ended_session_is_asked_for_again(
+    desk: Desk, field: str, event: str, where: str
+):
+    visit_id = desk.on_site()
+    with time_machine.travel(desk.now):
+        at = page(desk, desk.cast.technician, "visits_today")
+        picture = a_photo((80, 60)) if where == "camera" else a_signature()
+        sent = {"key": "a-picture-1", "image": address_of(picture)}
+        session_id = int(str(at.user["session_row"]))
+        perform(sign_out, actor=desk.cast.technician, now=desk.now, session_id=session_id)
+        fire(at, field, event, sent)
+        assert f"visits.today.{where}.{visit_id}.answered" not in at.session_state
+        again = fire(page(desk, desk.cast.technician, "visits_today"), field, event, sent)
+        assert not again.error
+    with store.ReadSession() as session:
+        assert len(session.scalars(select(VisitFile.id)).all()) == 1
+
+
+def address_of(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 def test_a_tap_is_read_as_the_tablet_tells_it():

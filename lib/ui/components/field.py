@@ -162,11 +162,12 @@ def _is_told(value: object) -> bool:
     return isinstance(value, str) and len(value) <= MOST_TOLD
 
 
-def camera(key: str, room: int, store: Store) -> None:
+def camera(key: str, visit_id: int, room: int, store: Store) -> None:
     """Draw the camera buttons, for `room` more photos."""
     _camera(
         key=key,
         data={
+            "visit": visit_id,
             "room": room,
             "answered": st.session_state.get(f"{key}.answered", []),
             "words": {
@@ -179,11 +180,12 @@ def camera(key: str, room: int, store: Store) -> None:
     )
 
 
-def pad(key: str, store: Store) -> None:
+def pad(key: str, visit_id: int, store: Store) -> None:
     """Draw the pad for a signature."""
     _pad(
         key=key,
         data={
+            "visit": visit_id,
             "answered": next(reversed(st.session_state.get(f"{key}.answered", [])), None),
             "stored": st.session_state.get(f"{key}.stored", False),
             "words": {

@@ -1,5 +1,6 @@
 // Photos from the rear camera, made smaller before they are sent, one after the other until the desk has stored them.
 import { drawing, element, stage } from "./elements.js";
+import { forgetPicture, keepPicture, keptPictures } from "./kept.js";
 import { noteUnsent } from "./unsent.js";
 
 const LONGEST_SIDE = 1600;
@@ -23,14 +24,33 @@ export default function photo(component) {
 
 class Camera {
   constructor(root, data) {
+    this.owner = `photo.${data.visit}`;
     this.waiting = [];
-    this.reading = 0;
+    this.answered = [];
+    this.reading = 1;
     this.place = stage(root, data.style);
     this.place.className = "photo";
     this.shoot = this.chooser("camera", true);
     this.pick = this.chooser("pictures", false);
     this.told = element("p", { role: "status" });
     this.place.append(element("div", { className: "buttons" }, this.shoot.label, this.pick.label), this.told);
+    this.remember();
+  }
+
+  // What a page before this one could not send.
+  async remember() {
+    const kept = await keptPictures(this.owner);
+    this.waiting.unshift(...kept.map(({ key, image }) => ({ key, image })));
+    this.reading -= 1;
+    this.settle();
+    if (this.waiting.length && this.tell) this.deliver();
+    if (this.words) this.show();
+  }
+
+  settle() {
+    const answered = this.waiting.filter((each) => this.answered.includes(each.key));
+    for (const { key } of answered) forgetPicture(key);
+    this.waiting = this.waiting.filter((each) => !answered.includes(each));
   }
 
   chooser(icon, fromCamera) {
@@ -57,7 +77,8 @@ class Camera {
     this.shoot.words.textContent = data.words.shoot;
     this.pick.words.textContent = data.words.pick;
     const before = this.waiting[0]?.key;
-    this.waiting = this.waiting.filter((each) => !data.answered.includes(each.key));
+    this.answered = data.answered;
+    this.settle();
     if (this.waiting.length && this.waiting[0].key !== before) this.deliver();
     if (!this.waiting.length) clearTimeout(this.again);
     this.show();
@@ -83,7 +104,9 @@ class Camera {
       try {
         const image = await shrunk(file);
         const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
-        this.waiting.push({ key, image });
+        const taken = { key, image };
+        keepPicture(this.owner, taken);
+        this.waiting.push(taken);
         if (this.waiting.length === 1) this.deliver();
       } catch {
         this.trouble = this.words.unreadable;

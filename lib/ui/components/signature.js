@@ -1,5 +1,6 @@
 // The customer signs with finger or pen on white paper. Sent until the desk says that it is stored.
 import { element, stage } from "./elements.js";
+import { forgetPicture, keepPicture, keptPictures } from "./kept.js";
 import { noteUnsent } from "./unsent.js";
 
 const HEIGHT = 200;
@@ -23,6 +24,8 @@ export default function signature(component) {
 
 class Pad {
   constructor(root, data) {
+    this.owner = `signature.${data.visit}`;
+    this.reading = true;
     this.strokes = [];
     this.place = stage(root, data.style);
     this.place.className = "signature";
@@ -43,6 +46,23 @@ class Pad {
     this.confirm.onclick = () => this.send();
     this.sizes = new ResizeObserver(() => this.fit());
     this.sizes.observe(this.canvas);
+    this.remember();
+  }
+
+  // What a page before this one could not send.
+  async remember() {
+    const last = (await keptPictures(this.owner)).at(-1);
+    this.reading = false;
+    if (last && !this.strokes.length) {
+      this.key = last.key;
+      this.image = last.image;
+      this.strokes = last.strokes;
+      if (this.tell) this.deliver();
+    }
+    if (this.words) {
+      this.fit();
+      this.show();
+    }
   }
 
   close() {
@@ -60,6 +80,7 @@ class Pad {
     this.confirm.textContent = data.words.confirm;
     if (this.key && data.answered === this.key) {
       clearTimeout(this.again);
+      forgetPicture(this.key);
       this.key = null;
       if (data.stored) this.strokes = [];
     }
@@ -72,7 +93,7 @@ class Pad {
     this.clear.disabled = !this.strokes.length || Boolean(this.key);
     this.confirm.disabled = !this.strokes.length || Boolean(this.key);
     this.told.textContent = this.key ? this.words.sending : "";
-    noteUnsent(this, Boolean(this.key));
+    noteUnsent(this, this.reading || Boolean(this.key));
   }
 
   fit() {
@@ -141,6 +162,7 @@ class Pad {
     this.paint(sheet, scale);
     this.key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
     this.image = sheet.toDataURL("image/png");
+    keepPicture(this.owner, { key: this.key, image: this.image, strokes: this.strokes });
     this.deliver();
     this.show();
   }

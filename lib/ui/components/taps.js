@@ -58,14 +58,17 @@ class Taps {
   take({ data, setTriggerValue }) {
     this.tell = setTriggerValue;
     this.data = data;
-    const before = this.begun ? this.waiting[0]?.key : null;
-    this.begun = true;
+    const before = this.waiting[0]?.key;
     const still = this.waiting.filter((each) => !data.answered.includes(each.key));
     if (still.length !== this.waiting.length) {
       this.waiting = still;
       this.keep();
     }
-    if (this.waiting.length && this.waiting[0].key !== before) this.deliver();
+    if (!this.begun) {
+      // Photos and the signature that a page before could not send are looked up first.
+      this.begun = true;
+      this.again = setTimeout(() => this.deliver(), LOOK_AGAIN_AFTER);
+    } else if (this.waiting.length && this.waiting[0].key !== before) this.deliver();
     if (!this.waiting.length) clearTimeout(this.again);
     this.show();
   }
