@@ -1,7 +1,8 @@
 """Which browser looks at which part of the queue, and what each must be told of a change.
 
-Kept in this process only: no database, no HTTP. Sessions register views while they render; the listener of the web
-room brings changes; every open stream gets patches for its own view (live-queue protocol in the README).
+Kept in this process only: no database, no HTTP. Who has which case open in other processes is told by the listener.
+Sessions register views while they render; the listener of the web room brings changes; every open stream gets patches
+for its own view (live-queue protocol in the README).
 """
 
 import json
@@ -10,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 
 from lib.tickets.queue import (
@@ -33,6 +35,11 @@ MOST_VIEWS = 5_000
 VIEW_SECONDS = 900
 OPEN_SECONDS = 10.0
 """A case page that lost its stream counts as open for so long: it may only be loading anew."""
+ELSEWHERE_SECONDS = 15.0
+"""What another process has told of its open cases counts for so long: it may have stopped."""
+
+Opening = tuple[int, int, str]
+"""A case, and id and name of a person who has it open."""
 
 
 @dataclass(eq=False)
@@ -128,6 +135,7 @@ class Board:
         self._ring: deque[tuple[int, int]] = deque(maxlen=RING_CHANGES)
         self._floor = 0
         self._behind: dict[str, int] = {}
+        self._elsewhere: dict[tuple[str, int], tuple[float, list[Opening]]] = {}
         self.number = 0
         self.wanted = threading.Event()
 
@@ -360,15 +368,34 @@ class Board:
 
     # Who has which case open.
 
-    def _openers(self) -> dict[int, dict[int, str]]:
-        """Person id and name by case: those whose page is connected, or was a moment ago."""
-        found: dict[int, dict[int, str]] = {}
+    def opened_here(self) -> list[Opening]:
+        """The cases whose page is connected to this process, or was a moment ago, in order."""
         oldest = monotonic() - OPEN_SECONDS
-        for view in self._views.values():
-            if view.opened is None or view.person is None:
-                continue
-            if view.stream is not None or (view.left_at is not None and view.left_at >= oldest):
-                found.setdefault(view.opened, {})[view.person[0]] = view.person[1]
+        with self._lock:
+            return sorted(
+                (view.opened, *view.person)
+                for view in self._views.values()
+                if view.opened is not None
+                and view.person is not None
+                and (
+                    view.stream is not None or (view.left_at is not None and view.left_at >= oldest)
+                )
+            )
+
+    def hear_elsewhere(self, process: str, part: int, opened: Sequence[Opening]) -> None:
+        """What a part of another process's open cases is now; nothing for a part that is no more."""
+        with self._lock:
+            self._elsewhere.pop((process, part), None)
+            if opened:
+                self._elsewhere[process, part] = (monotonic(), list(opened))
+
+    def _openers(self) -> dict[int, dict[int, str]]:
+        """Person id and name by case, here and in other processes."""
+        found: dict[int, dict[int, str]] = {}
+        oldest = monotonic() - ELSEWHERE_SECONDS
+        told = [opened for heard_at, opened in self._elsewhere.values() if heard_at >= oldest]
+        for ticket, person_id, name in chain(self.opened_here(), *told):
+            found.setdefault(ticket, {})[person_id] = name
         return found
 
     def _others(

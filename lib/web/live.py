@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,7 +26,7 @@ from lib.shared import clock
 from lib.shared.calendar import epoch
 from lib.shared.logs import log
 from lib.shared.work import ask, look, system
-from lib.tickets.live import OVER, Board, Stream, board
+from lib.tickets.live import OVER, Board, Opening, Stream, board
 from lib.tickets.queue import find_crossing, find_lines, tallies
 
 POLL_SECONDS = 0.05
@@ -33,6 +34,10 @@ COLLECT_SECONDS = 0.06
 COMMENT_SECONDS = 20
 CHECK_SECONDS = 1.0
 MOST_AT_ONCE = 2_000
+TELL_AGAIN_SECONDS = 5.0
+OPENINGS_A_MESSAGE = 50
+LONGEST_NAME = 24
+"""So that a message stays below the 8,000 bytes of a notification."""
 LISTENER = system("live")
 
 CHANGES = (
@@ -121,9 +126,13 @@ routes = [
 
 
 class Bell(Protocol):
-    """Rings when the store may have changed."""
+    """Rings when the store may have changed, and carries words between the processes of one store."""
 
     def wait(self, seconds: float) -> bool: ...
+
+    def tell(self, words: str) -> None: ...
+
+    def heard(self) -> list[str]: ...
 
     def close(self) -> None: ...
 
@@ -144,24 +153,48 @@ class FileBell:
         changed, self._version = version != self._version, version
         return changed
 
+    def tell(self, words: str) -> None:
+        """Nobody else is there: one process serves SQLite."""
+
+    def heard(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self._connection.close()
 
 
 class NotifyBell:
-    """PostgreSQL: listens to the channel on which every commit gives its number."""
+    """PostgreSQL: listens to the channel on which every commit gives its number, and to that of the processes."""
 
     def __init__(self, address: str) -> None:
         self._connection = psycopg.connect(address, autocommit=True, connect_timeout=5)
         self._connection.execute("LISTEN desk")
+        self._connection.execute("LISTEN desk_open")
+        self._heard: list[str] = []
+        self._has_told = False
         self._arrived = poll()
         self._arrived.register(self._connection.fileno(), POLLIN)
 
     def wait(self, seconds: float) -> bool:
         # The driver's own waiting costs a hundred times as much, twenty times a second.
-        if not self._arrived.poll(seconds * 1000):
+        if not self._has_told and not self._arrived.poll(seconds * 1000):
             return False
-        return any(True for _ in self._connection.notifies(timeout=0.01, stop_after=1))
+        rang = self._has_told = False
+        for note in self._connection.notifies(timeout=0.01, stop_after=1):
+            if note.channel == "desk":
+                rang = True
+            else:
+                self._heard.append(note.payload)
+        return rang
+
+    def tell(self, words: str) -> None:
+        self._connection.execute("SELECT pg_notify('desk_open', %s)", [words])
+        # What arrived with the answer lies in the driver, and the socket is silent about it.
+        self._has_told = True
+
+    def heard(self) -> list[str]:
+        heard, self._heard = self._heard, []
+        return heard
 
     def close(self) -> None:
         self._connection.close()
@@ -188,6 +221,9 @@ class Listener:
         self._crossed_at = 0
         self._number: int | None = None
         self._quiet: tuple[int, int] | None = None
+        self._process = secrets.token_hex(8)
+        self._openings: list[list[Opening]] = []
+        self._told_at = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -232,7 +268,29 @@ class Listener:
                 self._catch_up()
                 due = True
             if due:
+                self._exchange_openings(bell)
                 self._look_around()
+
+    def _exchange_openings(self, bell: Bell) -> None:
+        """Tell the other processes who has which case open here when that has changed, and now and then; hear them."""
+        for words in bell.heard():
+            told = json.loads(words)
+            if told["process"] != self._process:
+                opened = [(ticket, person, name) for ticket, person, name in told["opened"]]
+                self._board.hear_elsewhere(told["process"], told["part"], opened)
+        here = [
+            (ticket, who, name[:LONGEST_NAME]) for ticket, who, name in self._board.opened_here()
+        ]
+        starts = range(0, len(here), OPENINGS_A_MESSAGE)
+        parts = [here[start : start + OPENINGS_A_MESSAGE] for start in starts]
+        again = monotonic() - self._told_at >= TELL_AGAIN_SECONDS and bool(parts)
+        if parts == self._openings and not again:
+            return
+        for part in range(max(len(parts), len(self._openings))):
+            opened = parts[part] if part < len(parts) else []
+            told = {"process": self._process, "part": part, "opened": opened}
+            bell.tell(json.dumps(told, ensure_ascii=False))
+        self._openings, self._told_at = parts, monotonic()
 
     def _bring(self) -> None:
         """Tell the board of all changes since the last time; what is committed meanwhile rings the bell again."""

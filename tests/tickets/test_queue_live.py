@@ -202,3 +202,20 @@ def test_counts_are_sent_only_when_they_differ(board: Board) -> None:
     messages = told(stream)
     assert len(messages) == 1
     assert messages[0]["counts"]["all"] == 3
+
+
+def test_what_another_process_told_of_its_open_cases_counts_until_it_falls_silent(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others() -> list[str]:
+        view = board.watch(None, session_id=7, tickets=[1], number=10, opened=1, person=(3, "李娜"))
+        return view.others.get(1, [])
+
+    board.hear_elsewhere("other", 0, [(1, 4, "王丽"), (2, 5, "刘洋")])
+    board.hear_elsewhere("other", 1, [(1, 6, "陈刚")])
+    assert others() == ["王丽", "陈刚"]
+    board.hear_elsewhere("other", 1, [])
+    assert others() == ["王丽"]
+    later = live.monotonic() + live.ELSEWHERE_SECONDS + 1
+    monkeypatch.setattr(live, "monotonic", lambda: later)
+    assert others() == []

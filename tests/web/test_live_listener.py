@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,9 @@ from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock
 from lib.shared.work import look, perform, system
-from lib.tickets.live import Board, Stream
+from lib.tickets.live import Board, Stream, View
 from lib.tickets.queue import QueueFilter, read_queue, tallies
-from lib.web.live import Listener
+from lib.web.live import Listener, make_bell
 from tests.cast import Cast
 from tests.serving import SOON
 from tests.tickets.open_cases import announce, write_open_case
@@ -136,6 +136,11 @@ def test_a_listener_that_lost_the_store_comes_back_and_misses_nothing(
             time.sleep(seconds)
             return False
 
+        def tell(self, words: str) -> None: ...
+
+        def heard(self) -> list[str]:
+            return []
+
         def close(self) -> None: ...
 
     listener = Listener(board, Bell)
@@ -152,3 +157,45 @@ def test_a_listener_that_lost_the_store_comes_back_and_misses_nothing(
         assert ear.hear("patch", seconds=5)["set"][0][0] == case
     finally:
         listener.stop()
+
+
+@pytest.mark.parametrize("others", [1, 60])
+def test_processes_of_one_store_tell_each_other_who_has_which_case_open(
+    cast: Cast, others: int
+) -> None:
+    if database.is_sqlite():
+        bell = make_bell()
+        bell.tell("nobody else serves this store")
+        assert bell.heard() == []
+        bell.close()
+        return
+    here, elsewhere = Board(), Board()
+    listeners = [Listener(here), Listener(elsewhere)]
+    for listener in listeners:
+        listener.start()
+    try:
+        time.sleep(0.3)
+
+        def show(board: Board, case: int, person: tuple[int, str]) -> View:
+            return board.watch(
+                None, session_id=1, tickets=[case], number=0, opened=case, person=person
+            )
+
+        def others_at(case: int) -> list[str]:
+            return show(here, case, (9_999, "李娜")).others.get(case, [])
+
+        views = [show(elsewhere, case, (case, f"王丽{case}")) for case in range(1, others + 1)]
+        wait_for(lambda: all(others_at(view.opened) == [view.person[1]] for view in views))
+        for view in views:
+            view.left_at = None
+        wait_for(lambda: not any(others_at(view.opened) for view in views))
+    finally:
+        for listener in listeners:
+            listener.stop()
+
+
+def wait_for(met: Callable[[], bool], seconds: float = 8) -> None:
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
