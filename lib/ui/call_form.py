@@ -277,7 +277,9 @@ def _fault_words(fault: FaultCode) -> str:
 
 def show_manner(form: str, now: datetime) -> None:
     """Priority, channel, and when it was received if not just now."""
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    with st.container(
+        horizontal=True, gap="medium", vertical_alignment="bottom", key="tickets_entry_manner"
+    ):
         st.segmented_control(
             label("entry.priority"),
             list(Priority),

@@ -77,6 +77,24 @@ def test_the_language_keeps_page_and_half_typed_input_and_is_remembered(server, 
     page.wait_for_function("() => document.documentElement.lang === 'zh-CN'")
 
 
+def test_the_own_menu_opens_and_closes_by_keyboard_and_leads_to_the_account(server, windows):
+    page = windows.open("quality", "/messages_notices")
+    person = page.locator(".st-key-shell_bar #person")
+    account = page.get_by_role("link", name="我的账户")
+    person.focus()
+    page.keyboard.press("Enter")
+    expect(account).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(account).to_be_hidden()
+    expect(person).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(account).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="我的账户")).to_be_visible()
+    expect(account).to_be_hidden()
+
+
 def test_light_and_dark_switch_in_one_tap_without_a_reload(server, windows):
     page = windows.open("sales", "/people_account")
     page.evaluate("window.stillHere = true")
