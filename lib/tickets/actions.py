@@ -42,7 +42,6 @@ from lib.tickets.derivation import BEGUN, recompute
 from lib.tickets.facts import add_event as add_event
 from lib.tickets.facts import end_promises, keep_promises
 from lib.tickets.policies import matter_now, rulebook_of
-from lib.tickets.targets import Target
 from lib.tickets.timers import earliest
 
 KEPT_BY_CONTACT = (CommitmentKind.CALL_BACK,)
@@ -368,7 +367,7 @@ def complete_ticket(
             cycle=ticket.cycle,
             state=ReturnCallState.OPEN,
             opened_at=work.now,
-            due_at=_return_call_due(_return_call_target(work, ticket, at), at),
+            due_at=_return_call_due(work, ticket, at),
         )
     )
     work.record("ticket.completed", ticket, cycle=ticket.cycle)
@@ -401,31 +400,28 @@ def note_completion(
             ReturnCall.cycle == ticket.cycle,
             ReturnCall.state == ReturnCallState.OPEN,
         )
-        .values(due_at=_return_call_due(_return_call_target(work, ticket, at), at))
+        .values(due_at=_return_call_due(work, ticket, at))
         .execution_options(synchronize_session=False)
     )
     work.record("ticket.completed_earlier", ticket, cycle=ticket.cycle)
     recompute(work, ticket)
 
 
-def _return_call_target(work: Work, ticket: Ticket, completed_at: datetime) -> Target:
+def _return_call_due(work: Work, ticket: Ticket, completed_at: datetime) -> datetime:
+    """The due of a return call; one that is never reached is the error of its timer alone (rule 6).
+
+    Refuses `no_return_call_target`.
+    """
+    at = epoch(completed_at)
     target = rulebook_of(work).target_of(
-        TimerKind.RETURN_CALL,
-        matter_now(work.session, ticket),
-        epoch(completed_at),
-        epoch(completed_at),
+        TimerKind.RETURN_CALL, matter_now(work.session, ticket), at, at
     )
     if target is None:
         raise Refusal("no_return_call_target")
-    return target
-
-
-def _return_call_due(target: Target, now: datetime) -> datetime:
-    """The due of a return call; one that is never reached is the error of its timer alone (rule 6)."""
     try:
-        return earliest(target, now)
+        return earliest(target, completed_at)
     except NoDue:
-        return now + timedelta(seconds=FARTHEST_DUE)
+        return completed_at + timedelta(seconds=FARTHEST_DUE)
 
 
 @permit(Role.HOTLINE, Role.SUPERVISOR)

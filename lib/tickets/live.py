@@ -384,8 +384,13 @@ class Board:
 
     def hear_elsewhere(self, process: str, part: int, opened: Sequence[Opening]) -> None:
         """What a part of another process's open cases is now; nothing for a part that is no more."""
+        oldest = monotonic() - ELSEWHERE_SECONDS
         with self._lock:
-            self._elsewhere.pop((process, part), None)
+            self._elsewhere = {
+                told: kept
+                for told, kept in self._elsewhere.items()
+                if told != (process, part) and kept[0] >= oldest
+            }
             if opened:
                 self._elsewhere[process, part] = (monotonic(), list(opened))
 
