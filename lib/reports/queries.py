@@ -51,7 +51,8 @@ from lib.shared.calendar import epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, read_change_number
-from lib.tickets.queue import HOUR, QueueFilter, QueueView, conditions, tallies
+from lib.tickets.queue_filter import HOUR, QueueFilter, QueueView, conditions
+from lib.tickets.tally import tallies
 
 READERS = frozenset({Role.SUPERVISOR, Role.QUALITY, Role.SALES, Role.AUDITOR})
 """Who reads reports."""

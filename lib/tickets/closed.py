@@ -18,23 +18,21 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, read_change_number
 from lib.tickets.queries import reads_all, visible_to
-from lib.tickets.queue import (
+from lib.tickets.queue import PAGE_ROWS, QueuePage, list_technicians
+from lib.tickets.queue_filter import (
     NOBODY,
-    PAGE_ROWS,
     Key,
     Place,
     QueueFilter,
     QueueLine,
-    QueuePage,
     QueueView,
     Scope,
     holds_text,
-    list_technicians,
     seen_by,
-    tallies,
 )
 from lib.tickets.rules import ENDED_STATUSES
 from lib.tickets.search import names_key, newest_ids
+from lib.tickets.tally import tallies
 from lib.tickets.terms import asked_of, text_key
 
 MOST_DAYS = 92

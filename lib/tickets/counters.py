@@ -11,18 +11,9 @@ from db.codes import ReturnCallState, WaitingFor
 from db.models.tickets import ReturnCall, SavedView, Ticket
 from lib.shared.calendar import epoch
 from lib.shared.work import Look, read_change_number
-from lib.tickets.queue import (
-    People,
-    QueueFilter,
-    QueueLine,
-    QueueView,
-    Scope,
-    countable,
-    lines_query,
-    matches,
-    read_tally,
-)
+from lib.tickets.queue_filter import QueueFilter, QueueLine, QueueView, Scope, lines_query, matches
 from lib.tickets.rules import ENDED_STATUSES
+from lib.tickets.tally import People, countable, read_tally
 from lib.tickets.views import filter_of
 
 OF_PEOPLE = (QueueView.MINE, QueueView.UNASSIGNED)

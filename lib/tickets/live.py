@@ -14,17 +14,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from time import monotonic
 
-from lib.tickets.queue import (
-    Key,
-    QueueFilter,
-    QueueLine,
-    QueuePage,
-    Scope,
-    Tally,
-    countable,
-    matches,
-    sent,
-)
+from lib.tickets.queue import QueuePage
+from lib.tickets.queue_filter import Key, QueueFilter, QueueLine, Scope, matches, sent
+from lib.tickets.tally import Tally, countable
 
 NO_TICKET = 0
 """Announced when something else than a case has changed: people, settings, stock."""

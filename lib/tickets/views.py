@@ -15,17 +15,8 @@ from lib.customers.rules import clean
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, Look, Work, permit
 from lib.tickets.closed import read_cases
-from lib.tickets.queue import (
-    NOBODY,
-    Place,
-    QueueFilter,
-    QueuePage,
-    QueueView,
-    Scope,
-    Sort,
-    read_queue,
-    seen_by,
-)
+from lib.tickets.queue import QueuePage, read_queue
+from lib.tickets.queue_filter import NOBODY, Place, QueueFilter, QueueView, Scope, Sort, seen_by
 
 QUEUE_ROLES = (
     Role.HOTLINE,

@@ -27,7 +27,8 @@ from lib.shared.calendar import epoch
 from lib.shared.logs import log
 from lib.shared.work import ask, look, system
 from lib.tickets.live import OVER, Board, Opening, Stream, board
-from lib.tickets.queue import find_crossing, find_lines, tallies
+from lib.tickets.queue import find_lines
+from lib.tickets.tally import find_crossing, tallies
 
 POLL_SECONDS = 0.05
 COLLECT_SECONDS = 0.06

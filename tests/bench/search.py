@@ -14,7 +14,7 @@ from lib.customers.rules import spellings
 from lib.shared import clock
 from lib.shared.work import look, system
 from lib.tickets.closed import read_cases
-from lib.tickets.queue import QueueFilter, Scope
+from lib.tickets.queue_filter import QueueFilter, Scope
 from tests.bench.machine import Line, machine, print_table
 from tests.bench.stores import store
 

@@ -23,23 +23,20 @@ from db.models.tickets import NEVER_DUE, QueueRow
 from lib.shared.calendar import epoch
 from lib.shared.work import Actor, look
 from lib.tickets.live import Board, Stream
-from lib.tickets.queue import (
+from lib.tickets.queue import QueuePage, find_lines, read_queue
+from lib.tickets.queue_filter import (
     ORDERS,
     SENT_FIELDS,
     QueueFilter,
     QueueLine,
-    QueuePage,
     QueueView,
     Sort,
     conditions,
-    find_crossing,
-    find_lines,
     lines_query,
     matches,
-    read_queue,
     sent,
-    tallies,
 )
+from lib.tickets.tally import find_crossing, tallies
 from lib.ui.components.queue import COLUMNS, STRIP
 from tests.cast import Cast
 from tests.tickets.open_cases import announce, write_open_case

@@ -18,7 +18,9 @@ from lib.shared.errors import Refusal
 from lib.shared.work import actor_of, look, perform, system
 from lib.tickets import intake
 from lib.tickets.intake import Caller, Place
-from lib.tickets.queue import QueueFilter, read_queue, tallies
+from lib.tickets.queue import read_queue
+from lib.tickets.queue_filter import QueueFilter
+from lib.tickets.tally import tallies
 from tests.demo.test_demo import NOW
 
 CASES = 1500

@@ -15,7 +15,7 @@ from lib.people.actions import open_session_for
 from lib.people.sessions import find_session, hash_token
 from lib.shared import clock
 from lib.shared.work import Actor, look, perform, system
-from lib.tickets.queue import tallies
+from lib.tickets.tally import tallies
 from tests.cast import Cast
 from tests.tickets.open_cases import write_open_case
 

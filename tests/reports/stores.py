@@ -20,7 +20,7 @@ from db.codes import (
 from db.models.calendars import Calendar
 from db.models.tickets import NEVER_DUE, QueueRow, ReturnCall, Ticket, Timer
 from lib.shared.calendar import epoch
-from lib.tickets.queue import tallies
+from lib.tickets.tally import tallies
 
 HOUR = timedelta(hours=1)
 KINDS = (TimerKind.FIRST_RESPONSE, TimerKind.RESOLUTION)

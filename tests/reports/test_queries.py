@@ -15,7 +15,8 @@ from lib.reports.rules import Behind, Days, Measure
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import look, system
-from lib.tickets.queue import QueueFilter, QueueView, count_lines, read_queue
+from lib.tickets.queue import count_lines, read_queue
+from lib.tickets.queue_filter import QueueFilter, QueueView
 from lib.tickets.timers import TimerState
 from tests.reports.stores import (
     HOUR,

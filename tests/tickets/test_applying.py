@@ -27,7 +27,8 @@ from lib.tickets import actions, policies
 from lib.tickets.applying import Due, preview_calendar, preview_policies
 from lib.tickets.calendars import edit_calendar, find_calendar, list_provisional_dues
 from lib.tickets.policies import PolicyDraft
-from lib.tickets.queue import QueueFilter, QueueView, count_lines
+from lib.tickets.queue import count_lines
+from lib.tickets.queue_filter import QueueFilter, QueueView
 from tests.tickets.statements import statements
 
 MOST_STATEMENTS = 26

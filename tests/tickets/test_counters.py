@@ -12,7 +12,7 @@ from db.models.tickets import QueueRow, Ticket
 from lib import verification
 from lib.shared.work import look, perform, system
 from lib.tickets.counters import check_counters
-from lib.tickets.queue import QueueFilter, QueueView
+from lib.tickets.queue_filter import QueueFilter, QueueView
 from lib.tickets.views import save_view
 from tests.cast import Cast
 from tests.tickets.open_cases import write_open_case

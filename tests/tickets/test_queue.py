@@ -8,22 +8,19 @@ from db import session as database
 from db.codes import CoverageState, FaultCode, Priority, TicketStatus, WaitingFor
 from lib.shared.calendar import epoch
 from lib.shared.work import look
-from lib.tickets.queue import (
+from lib.tickets.queue import PAGE_ROWS, count_lines, read_queue
+from lib.tickets.queue_filter import (
     NOBODY,
-    PAGE_ROWS,
     SENT_FIELDS,
     UNMOVED,
     QueueFilter,
     QueueLine,
     QueueView,
     Sort,
-    count_lines,
-    find_crossing,
-    read_queue,
     seen_by,
     sent,
-    tallies,
 )
+from lib.tickets.tally import find_crossing, tallies
 from tests.cast import Cast
 from tests.tickets.open_cases import announce, write_open_case
 

@@ -15,15 +15,9 @@ from lib.customers.actions import add_contact, add_customer
 from lib.shared.calendar import epoch
 from lib.shared.work import look, perform
 from lib.tickets import actions
-from lib.tickets.queue import (
-    QueueFilter,
-    QueueView,
-    Sort,
-    conditions,
-    lines_query,
-    read_queue,
-    tallies,
-)
+from lib.tickets.queue import read_queue
+from lib.tickets.queue_filter import QueueFilter, QueueView, Sort, conditions, lines_query
+from lib.tickets.tally import tallies
 from tests.cast import Cast
 from tests.tickets.open_cases import write_open_case
 from tests.tickets.statements import statements

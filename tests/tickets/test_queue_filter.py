@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from db import session as database
 from db.codes import CoverageState, FaultCode, Priority, TicketStatus, WaitingFor
 from lib.shared.calendar import epoch
-from lib.tickets.queue import (
+from lib.tickets.queue import find_lines, page_of
+from lib.tickets.queue_filter import (
     NOBODY,
     UNMOVED,
     Key,
@@ -19,10 +20,8 @@ from lib.tickets.queue import (
     QueueView,
     Sort,
     conditions,
-    find_lines,
     lines_query,
     matches,
-    page_of,
     searchable,
 )
 from lib.tickets.rules import OPEN_STATUSES

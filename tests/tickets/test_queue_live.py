@@ -10,7 +10,9 @@ import pytest
 from db.codes import CoverageState, FaultCode, Priority, TicketStatus
 from lib.tickets import live
 from lib.tickets.live import Board, Stream
-from lib.tickets.queue import QueueFilter, QueueLine, QueuePage, QueueView, Tally
+from lib.tickets.queue import QueuePage
+from lib.tickets.queue_filter import QueueFilter, QueueLine, QueueView
+from lib.tickets.tally import Tally
 
 NOW = 1_800_000_000
 TALLY = Tally({}, 0, NOW, NOW)

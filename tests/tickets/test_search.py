@@ -24,8 +24,10 @@ from lib.shared.errors import Refusal
 from lib.shared.work import look, perform, system
 from lib.tickets import actions, closed, search
 from lib.tickets.closed import read_cases
-from lib.tickets.queue import PAGE_ROWS, QueueFilter, Scope, read_queue, searchable, tallies
+from lib.tickets.queue import PAGE_ROWS, read_queue
+from lib.tickets.queue_filter import QueueFilter, Scope, searchable
 from lib.tickets.search import newest_ids, put_terms
+from lib.tickets.tally import tallies
 from lib.tickets.terms import KNOWN_BEYOND, RAREST, Asked, asked_of, likely_share, rarest, terms_of
 from tests.cast import Cast
 from tests.tickets.statements import statements

@@ -8,7 +8,7 @@ import pytest
 from db.codes import Priority, Role, TicketStatus
 from lib.shared.errors import Refusal
 from lib.shared.work import Actor, look, perform
-from lib.tickets.queue import NOBODY, QueueFilter, QueueView, Scope, Sort
+from lib.tickets.queue_filter import NOBODY, QueueFilter, QueueView, Scope, Sort
 from lib.tickets.views import (
     SavedList,
     address_of,

@@ -18,7 +18,9 @@ from lib.people.sessions import find_session, hash_token
 from lib.shared import clock
 from lib.shared.work import look, perform, system
 from lib.tickets.live import Board, Stream, View
-from lib.tickets.queue import QueueFilter, read_queue, tallies
+from lib.tickets.queue import read_queue
+from lib.tickets.queue_filter import QueueFilter
+from lib.tickets.tally import tallies
 from lib.web.live import Listener, make_bell
 from tests.cast import Cast
 from tests.serving import SOON

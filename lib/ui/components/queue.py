@@ -9,14 +9,14 @@ from db.codes import Priority
 from lib.shared.assets import asset, words_asset
 from lib.tickets.closed import MOST_LOOKED_AT
 from lib.tickets.live import board
-from lib.tickets.queue import (
+from lib.tickets.queue import QueuePage
+from lib.tickets.queue_filter import (
     ORDERS,
     SENT_FIELDS,
     Key,
     Place,
     QueueFilter,
     QueueLine,
-    QueuePage,
     QueueView,
     Scope,
     sent,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import streamlit as st
 
-from lib.tickets.queue import QueueFilter, QueuePage, Scope
+from lib.tickets.queue import QueuePage
+from lib.tickets.queue_filter import QueueFilter, Scope
 from lib.tickets.views import (
     LONGEST_NAME,
     QUEUE_ROLES,

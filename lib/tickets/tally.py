@@ -1,0 +1,240 @@
+"""The numbers above the queue: open cases per view, counted once for everybody in this process."""
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import monotonic
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from db import session as database
+from db.models.tickets import NEVER_DUE, QueueRow
+from lib.tickets.queue_filter import (
+    HOUR,
+    NOBODY,
+    UNMOVED,
+    QueueFilter,
+    QueueLine,
+    QueueView,
+    conditions,
+    lines_query,
+)
+
+TALLY_SECONDS = 1.0
+MOST_SAVED = 100
+SAVED_SECONDS = 60.0
+"""Saved lists that nobody has looked at for so long are not counted."""
+People = tuple[int | None, int | None]
+"""Technician and owner of cases (None: nobody)."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Open cases by technician and owner (None: nobody), and when time alone changes a number next."""
+
+    by_people: Mapping[People, Mapping[QueueView, int]]
+    number: int
+    at: int
+    next_crossing: int
+    further: Mapping["QueueFilter", Mapping[People, int]] = field(default_factory=dict)
+    """The same of further filters, as `countable` makes them."""
+
+    def holds_at(self, number: int, now: int) -> bool:
+        """Whether neither a change nor time alone has changed a number since it was counted."""
+        return self.number == number and self.at <= now < self.next_crossing
+
+    def counts(self, where: QueueFilter) -> dict[str, int]:
+        """Cases per view for somebody who looks with `where`."""
+        if where.only_of is None:
+            mine = self._of_person.get(where.person_id, 0) if where.person_id is not None else 0
+            return self._of_all | {QueueView.MINE: mine}
+        return _counted(
+            [each for each in self.by_people.items() if each[0][0] == where.only_of],
+            where.person_id,
+        )
+
+    @cached_property
+    def _of_all(self) -> dict[str, int]:
+        """What everybody gets who sees all, counted once: a hundred streams ask every second."""
+        return _counted(list(self.by_people.items()), None)
+
+    @cached_property
+    def _of_person(self) -> Mapping[int | None, int]:
+        """All cases of each technician or owner."""
+        found: Counter[int | None] = Counter()
+        for people, counts in self.by_people.items():
+            for person_id in set(people):
+                found[person_id] += counts[QueueView.ALL]
+        return found
+
+    def count_of(self, where: QueueFilter) -> int | None:
+        """Cases that a filter holds; None when it was not among those counted this second."""
+        by_people = self.further.get(countable(where))
+        if by_people is None:
+            return None
+        return sum(
+            count
+            for (technician, owner), count in by_people.items()
+            if _concerns(where, technician, owner)
+        )
+
+
+def _counted(
+    seen: Sequence[tuple[People, Mapping[QueueView, int]]], person_id: int | None
+) -> dict[str, int]:
+    totals = {view.value: sum(counts.get(view, 0) for _, counts in seen) for view in QueueView}
+    totals[QueueView.MINE] = sum(
+        counts[QueueView.ALL]
+        for people, counts in seen
+        if person_id is not None and person_id in people
+    )
+    totals[QueueView.UNASSIGNED] = sum(
+        counts[QueueView.ALL] for (technician, _), counts in seen if technician is None
+    )
+    return totals
+
+
+def countable(where: QueueFilter) -> QueueFilter:
+    """The part of a filter that is counted for everybody; whom it concerns is told by technician and owner."""
+    by_people = where.view in (QueueView.MINE, QueueView.UNASSIGNED)
+    return QueueFilter(
+        view=QueueView.ALL if by_people else where.view,
+        status=where.status,
+        priority=where.priority,
+        customer_id=where.customer_id,
+    )
+
+
+def _concerns(where: QueueFilter, technician: int | None, owner: int | None) -> bool:
+    if where.only_of is not None and technician != where.only_of:
+        return False
+    if where.technician is not None and (technician or NOBODY) != where.technician:
+        return False
+    if where.view is QueueView.UNASSIGNED:
+        return technician is None
+    if where.view is QueueView.MINE:
+        return where.person_id is not None and where.person_id in (technician, owner)
+    return True
+
+
+def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine]:
+    """The lines that time alone brought into a view, after `since` and up to `now`."""
+    due, action, moved = QueueRow.due_at, QueueRow.next_action_at, QueueRow.moved_at
+    crossed = or_(
+        and_(due >= since, due < now),
+        and_(due >= since + HOUR, due < now + HOUR),
+        and_(action >= since, action < now),
+        and_(moved >= since - UNMOVED, moved < now - UNMOVED),
+    )
+    found = session.execute(lines_query([crossed]).limit(500))
+    return {line.id: line for line in (QueueLine(*row) for row in found)}
+
+
+class TallyKeeper:
+    """The tally of this process: counted at most once a second, and only when a change or the hour asks for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: tuple[str, Tally, float] | None = None
+        self._wanted: dict[QueueFilter, float] = {}
+
+    def current(
+        self, session: Session, number: int, now: int, wanted: Collection[QueueFilter] = ()
+    ) -> Tally:
+        """The tally at change `number` and `now`, at most a second old; `wanted`: countable filters to count too."""
+        with self._lock:
+            self._want(wanted)
+            if self._kept is not None and self._kept[0] == database.url():
+                _, tally, loaded_at = self._kept
+                unchanged = tally.holds_at(number, now)
+                complete = all(each in tally.further for each in wanted)
+                if (unchanged and complete) or monotonic() - loaded_at < TALLY_SECONDS:
+                    return tally
+            tally = read_tally(session, number, now, list(self._wanted))
+            self._kept = (database.url(), tally, monotonic())
+            return tally
+
+    def counted(self, number: int, now: int) -> Tally | None:
+        """The tally if it is exact at change `number` and `now`; None where it would have to be counted."""
+        with self._lock:
+            if self._kept is None or self._kept[0] != database.url():
+                return None
+            tally = self._kept[1]
+            return tally if tally.holds_at(number, now) else None
+
+    def _want(self, wanted: Collection[QueueFilter]) -> None:
+        at = monotonic()
+        self._wanted.update(dict.fromkeys(wanted, at))
+        if len(self._wanted) > MOST_SAVED:
+            newest = sorted(self._wanted, key=self._wanted.__getitem__, reverse=True)
+            self._wanted = {each: self._wanted[each] for each in newest[:MOST_SAVED]}
+        for each in [each for each, last in self._wanted.items() if at - last > SAVED_SECONDS]:
+            del self._wanted[each]
+
+    def forget(self) -> None:
+        """Count anew at the next question; for tests that write and count within one second."""
+        with self._lock:
+            self._kept = None
+            self._wanted.clear()
+
+
+tallies = TallyKeeper()
+
+
+def read_tally(
+    session: Session, number: int, now: int, further: Collection[QueueFilter] = ()
+) -> Tally:
+    """Count the open cases per technician, owner, view and further filter in one statement."""
+    views = [
+        QueueView.OVERDUE,
+        QueueView.DUE_SOON,
+        QueueView.NEXT_BREACH,
+        QueueView.WAITING_PARTS,
+        QueueView.RETURN_CALLS,
+        QueueView.FOLLOW_UP,
+        QueueView.NOT_MOVED,
+    ]
+    filters = [QueueFilter(view) for view in views] + list(further)
+    sums = [func.sum(_one_if(conditions(where, now))) for where in filters]
+    # What time alone will change next, of each kind: the first that comes is when to count again.
+    crossings = [
+        (QueueRow.due_at, now, 0),
+        (QueueRow.due_at, now + HOUR, HOUR),
+        (QueueRow.next_action_at, now, 0),
+        (QueueRow.moved_at, now - UNMOVED, -UNMOVED),
+    ]
+    nexts = [func.min(case((column >= at, column))) for column, at, _ in crossings]
+    people = (QueueRow.technician_id, QueueRow.owner_id)
+    found = session.execute(select(*people, func.count(), *nexts, *sums).group_by(*people)).all()
+    by_people: dict[People, dict[QueueView, int]] = {}
+    of_further: dict[QueueFilter, dict[People, int]] = {where: {} for where in further}
+    coming = [NEVER_DUE]
+    for technician, owner, all_, *rest in found:
+        firsts, totals = rest[: len(nexts)], [int(total) for total in rest[len(nexts) :]]
+        by_people[technician, owner] = {
+            QueueView.ALL: int(all_),
+            **dict(zip(views, totals, strict=False)),
+        }
+        for where, total in zip(further, totals[len(views) :], strict=True):
+            of_further[where][technician, owner] = total
+        coming += [
+            first - ahead
+            for first, (_, _, ahead) in zip(firsts, crossings, strict=True)
+            if first is not None
+        ]
+    return Tally(by_people, number, now, min(coming), of_further)
+
+
+def _one_if(held: Collection[ColumnElement[bool]]) -> ColumnElement[int]:
+    return case((and_(*held), 1), else_=0) if held else literal(1)
