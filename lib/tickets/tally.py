@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import monotonic
 
@@ -29,30 +29,88 @@ from lib.tickets.queue_filter import (
     QueueView,
     conditions,
     lines_query,
+    matches,
 )
 
 TALLY_SECONDS = 1.0
 MOST_SAVED = 100
 SAVED_SECONDS = 60.0
 """Saved lists that nobody has looked at for so long are not counted."""
+AHEAD_SECONDS = 60
+MOST_AHEAD = 2_000
+"""How far ahead the lines are read that time alone moves, and how many of them at most."""
+COUNTED_VIEWS = (
+    QueueView.OVERDUE,
+    QueueView.DUE_SOON,
+    QueueView.NEXT_BREACH,
+    QueueView.WAITING_PARTS,
+    QueueView.RETURN_CALLS,
+    QueueView.FOLLOW_UP,
+    QueueView.NOT_MOVED,
+)
+"""Views with a number of their own; the others are told by technician and owner."""
 People = tuple[int | None, int | None]
 """Technician and owner of cases (None: nobody)."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Open cases by technician and owner (None: nobody), and when time alone changes a number next."""
+    """Open cases by technician and owner (None: nobody) at change `number` and second `at`.
+
+    Before second `next_crossing` time alone changes no number.
+    """
 
     by_people: Mapping[People, Mapping[QueueView, int]]
     number: int
     at: int
     next_crossing: int
-    further: Mapping["QueueFilter", Mapping[People, int]] = field(default_factory=dict)
+    further: Mapping[QueueFilter, Mapping[People, int]] = field(default_factory=dict)
     """The same of further filters, as `countable` makes them."""
+    coming: Sequence[QueueLine] = ()
+    known_from: int = 0
+    known_until: int = 0
+    """`coming` are all lines that time alone moves after `known_from` and up to `known_until`."""
 
     def holds_at(self, number: int, now: int) -> bool:
         """Whether neither a change nor time alone has changed a number since it was counted."""
         return self.number == number and self.at <= now < self.next_crossing
+
+    def crossed(self, since: int, now: int) -> Sequence[QueueLine] | None:
+        """The lines that time alone moved after `since` and up to `now`; None when that is not known."""
+        if self.at <= since and now < self.next_crossing:
+            return ()
+        if self.known_from <= since and now <= self.known_until:
+            return [line for line in self.coming if _crosses(line, since, now)]
+        return None
+
+    def later(self, now: int) -> "Tally | None":
+        """The numbers at a later second of the same change; None when what crosses until then is not known."""
+        if self.at <= now < self.next_crossing:
+            return self
+        crossed = self.crossed(self.at, now) if self.at <= now else None
+        if crossed is None:
+            return None
+        by_people = dict(self.by_people)
+        further = {where: dict(counts) for where, counts in self.further.items()}
+        for line in crossed:
+            people = (line.technician_id, line.owner_id)
+            if people not in by_people:  # the line is newer than the numbers
+                return None
+            by_people[people] = {
+                view: count + _gain(QueueFilter(view), line, self.at, now)
+                for view, count in by_people[people].items()
+            }
+            for where, counts in further.items():
+                counts[people] = counts.get(people, 0) + _gain(where, line, self.at, now)
+        moments = (moment for line in self.coming for moment in crossings(line) if moment > now)
+        next_crossing = min(moments, default=NEVER_DUE)
+        return replace(
+            self,
+            by_people=by_people,
+            further=further,
+            at=now,
+            next_crossing=min(next_crossing, self.known_until + 1),
+        )
 
     def counts(self, where: QueueFilter) -> dict[str, int]:
         """Cases per view for somebody who looks with `where`."""
@@ -128,8 +186,24 @@ def _concerns(where: QueueFilter, technician: int | None, owner: int | None) -> 
     return True
 
 
-def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine]:
-    """The lines that time alone brought into a view, after `since` and up to `now`."""
+def crossings(line: QueueLine) -> list[int]:
+    """The seconds at which time alone moves a line into a view or out of one, as `matches` has it."""
+    moments = [line.due_at + 1, line.due_at - HOUR + 1, line.moved_at + UNMOVED + 1]
+    return moments if line.next_action_at is None else [*moments, line.next_action_at + 1]
+
+
+def _crosses(line: QueueLine, since: int, now: int) -> bool:
+    return any(since < moment <= now for moment in crossings(line))
+
+
+def _gain(where: QueueFilter, line: QueueLine, since: int, now: int) -> int:
+    return matches(where, line, now) - matches(where, line, since)
+
+
+def find_crossing(
+    session: Session, since: int, now: int, most: int | None = None
+) -> dict[int, QueueLine]:
+    """The lines that time alone moves into a view or out of one, after `since` and up to `now`; `most` at most."""
     due, action, moved = QueueRow.due_at, QueueRow.next_action_at, QueueRow.moved_at
     crossed = or_(
         and_(due >= since, due < now),
@@ -137,7 +211,7 @@ def find_crossing(session: Session, since: int, now: int) -> dict[int, QueueLine
         and_(action >= since, action < now),
         and_(moved >= since - UNMOVED, moved < now - UNMOVED),
     )
-    found = session.execute(lines_query([crossed]).limit(500))
+    found = session.execute(lines_query([crossed]).limit(most))
     return {line.id: line for line in (QueueLine(*row) for row in found)}
 
 
@@ -157,9 +231,12 @@ class TallyKeeper:
             self._want(wanted)
             if self._kept is not None and self._kept[0] == database.url():
                 _, tally, loaded_at = self._kept
-                unchanged = tally.holds_at(number, now)
-                complete = all(each in tally.further for each in wanted)
-                if (unchanged and complete) or monotonic() - loaded_at < TALLY_SECONDS:
+                if tally.number == number and all(each in tally.further for each in wanted):
+                    later = tally.later(now) or _look_ahead(session, tally, now)
+                    if later is not None:
+                        self._kept = (database.url(), later, loaded_at)
+                        return later
+                if monotonic() - loaded_at < TALLY_SECONDS:
                     return tally
             tally = read_tally(session, number, now, list(self._wanted))
             self._kept = (database.url(), tally, monotonic())
@@ -171,7 +248,7 @@ class TallyKeeper:
             if self._kept is None or self._kept[0] != database.url():
                 return None
             tally = self._kept[1]
-            return tally if tally.holds_at(number, now) else None
+            return tally.later(now) if tally.number == number else None
 
     def _want(self, wanted: Collection[QueueFilter]) -> None:
         at = monotonic()
@@ -192,29 +269,31 @@ class TallyKeeper:
 tallies = TallyKeeper()
 
 
+def _look_ahead(session: Session, tally: Tally, now: int) -> Tally | None:
+    """The tally moved to `now` by what is read ahead from the store; None when that is too much, or time ran back."""
+    if now < tally.at:
+        return None
+    until = now + AHEAD_SECONDS
+    coming = list(find_crossing(session, tally.at, until, MOST_AHEAD + 1).values())
+    if len(coming) > MOST_AHEAD:
+        return None
+    return replace(tally, coming=coming, known_from=tally.at, known_until=until).later(now)
+
+
 def read_tally(
     session: Session, number: int, now: int, further: Collection[QueueFilter] = ()
 ) -> Tally:
     """Count the open cases per technician, owner, view and further filter in one statement."""
-    views = [
-        QueueView.OVERDUE,
-        QueueView.DUE_SOON,
-        QueueView.NEXT_BREACH,
-        QueueView.WAITING_PARTS,
-        QueueView.RETURN_CALLS,
-        QueueView.FOLLOW_UP,
-        QueueView.NOT_MOVED,
-    ]
-    filters = [QueueFilter(view) for view in views] + list(further)
+    filters = [QueueFilter(view) for view in COUNTED_VIEWS] + list(further)
     sums = [func.sum(_one_if(conditions(where, now))) for where in filters]
-    # What time alone will change next, of each kind: the first that comes is when to count again.
-    crossings = [
+    # What time alone will change next, of each kind (`crossings`).
+    limits = [
         (QueueRow.due_at, now, 0),
         (QueueRow.due_at, now + HOUR, HOUR),
         (QueueRow.next_action_at, now, 0),
         (QueueRow.moved_at, now - UNMOVED, -UNMOVED),
     ]
-    nexts = [func.min(case((column >= at, column))) for column, at, _ in crossings]
+    nexts = [func.min(case((column >= at, column))) for column, at, _ in limits]
     people = (QueueRow.technician_id, QueueRow.owner_id)
     found = session.execute(select(*people, func.count(), *nexts, *sums).group_by(*people)).all()
     by_people: dict[People, dict[QueueView, int]] = {}
@@ -224,13 +303,13 @@ def read_tally(
         firsts, totals = rest[: len(nexts)], [int(total) for total in rest[len(nexts) :]]
         by_people[technician, owner] = {
             QueueView.ALL: int(all_),
-            **dict(zip(views, totals, strict=False)),
+            **dict(zip(COUNTED_VIEWS, totals, strict=False)),
         }
-        for where, total in zip(further, totals[len(views) :], strict=True):
+        for where, total in zip(further, totals[len(COUNTED_VIEWS) :], strict=True):
             of_further[where][technician, owner] = total
         coming += [
-            first - ahead
-            for first, (_, _, ahead) in zip(firsts, crossings, strict=True)
+            first - ahead + 1
+            for first, (_, _, ahead) in zip(firsts, limits, strict=True)
             if first is not None
         ]
     return Tally(by_people, number, now, min(coming), of_further)

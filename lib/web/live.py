@@ -221,7 +221,6 @@ class Listener:
         self._checked_at = 0.0
         self._crossed_at = 0
         self._number: int | None = None
-        self._quiet: tuple[int, int] | None = None
         self._process = secrets.token_hex(8)
         self._openings: list[list[Opening]] = []
         self._told_at = 0.0
@@ -342,13 +341,15 @@ class Listener:
                 self._board.tell_unread(count_unread(session, bells))
         if all(stream.view.where is None for stream in streams):
             return
-        number = self._number or 0
-        quiet = self._quiet is not None and self._quiet[0] == number and now <= self._quiet[1]
+        number, since = self._number or 0, self._crossed_at
         with database.ReadSession() as session:
             tally = tallies.current(session, number, now, self._board.saved_lists())
-            lines = {} if quiet else find_crossing(session, self._crossed_at, now)
+            known = tally.crossed(since, now) if tally.number == number else None
+            if known is not None:
+                lines = {line.id: line for line in known}
+            else:
+                lines = find_crossing(session, since, now) if since < now else {}
         self._crossed_at = now
-        self._quiet = (number, tally.next_crossing) if tally.number == number else None
         if lines:
             self._board.tell(set(lines), lines, now, number)
         self._board.tell_counts(tally, streams)

@@ -1,6 +1,6 @@
 """The open queue: order, views, paging, counts, and who sees which case."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -20,7 +20,7 @@ from lib.tickets.queue_filter import (
     seen_by,
     sent,
 )
-from lib.tickets.tally import find_crossing, tallies
+from lib.tickets.tally import tallies
 from tests.cast import Cast
 from tests.tickets.open_cases import announce, write_open_case
 
@@ -103,17 +103,6 @@ def test_counts_tell_what_each_view_lists(cast: Cast, now: datetime) -> None:
         "follow_up": 1,
         "not_moved": 1,
     }
-
-
-def test_counts_are_made_once_a_second_for_all_sessions_and_when_the_hour_asks(
-    cast: Cast, now: datetime
-) -> None:
-    with database.writing() as session:
-        write_open_case(session, now, 1, due_in=10)
-    first = look(read_queue, actor=cast.hotline, now=now, where=QueueFilter()).tally
-    again = look(read_queue, actor=cast.supervisor, now=now, where=QueueFilter()).tally
-    assert again is first
-    assert first.next_crossing == epoch(now) + 10
 
 
 def test_saved_lists_are_counted_with_the_views_for_whoever_looks(
@@ -250,25 +239,6 @@ def test_nothing_that_a_search_reads_goes_to_a_browser(cast: Cast, now: datetime
     page = look(read_queue, actor=cast.hotline, now=now, where=QueueFilter())
     assert not {"search_key", "phone_digits"} & set(SENT_FIELDS)
     assert "13912345678" not in str(sent(page.lines[0]))
-
-
-def test_time_alone_brings_a_case_over_the_line(cast: Cast, now: datetime) -> None:
-    with database.writing() as session:
-        late = write_open_case(session, now, 1, due_in=1)
-        soon = write_open_case(session, now, 2, due_in=3602)
-        write_open_case(session, now, 3, due_in=9000)
-        followed = write_open_case(session, now, 4, due_in=None, next_action_at=epoch(now) + 7)
-        unmoved = write_open_case(session, now, 5, due_in=None, moved_at=epoch(now) + 9 - UNMOVED)
-    start = epoch(now)
-    with database.ReadSession() as session:
-        assert set(find_crossing(session, start, start + 1)) == set()
-        assert set(find_crossing(session, start + 1, start + 2)) == {late}
-        assert set(find_crossing(session, start + 2, start + 3)) == {soon}
-        assert set(find_crossing(session, start + 7, start + 8)) == {followed}
-        assert set(find_crossing(session, start + 9, start + 10)) == {unmoved}
-    where = QueueFilter(view=QueueView.OVERDUE)
-    later = look(read_queue, actor=cast.hotline, now=now + timedelta(seconds=2), where=where)
-    assert [line.id for line in later.lines] == [late]
 
 
 def test_the_change_number_is_that_of_the_last_commit(cast: Cast, now: datetime) -> None:
