@@ -1,7 +1,8 @@
 """The two doors' inner side: `perform` runs an action in one transaction, `look` runs a query.
 
 `perform` holds the only commit in the house. It re-reads the actor, checks the permit, answers a repeated form
-instance with its first answer, chains the audit rows and gives the change number, both last before the commit.
+instance with its first answer, chains the audit rows and gives the change number, both last before the commit. That
+a form is repeated is seen when its key is written, or when it is refused: what is new, nearly all, asks for nothing.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Connection,
     CursorResult,
     Executable,
@@ -26,7 +29,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -58,6 +60,14 @@ BUSY = {"55P03", "SQLITE_BUSY"}
 TAKE_CHANGE_NUMBER = (
     update(ChangeHead).where(ChangeHead.id == 1).values(number=ChangeHead.number + 1)
 )
+_taken = TAKE_CHANGE_NUMBER.returning(
+    ChangeHead.number, func.pg_notify("desk", cast(ChangeHead.number, Text))
+).cte("taken")
+ANNOUNCE = insert(Change).from_select(
+    ["number", "ticket_id"],
+    select(_taken.c.number, func.unnest(bindparam("touched", type_=ARRAY(BigInteger)))),
+)
+"""PostgreSQL: take the next number, ring the bell with it and write which cases it is of, in one statement."""
 LOCK_AUDIT_HEAD = (
     update(AuditHead)
     .where(AuditHead.id == 1)
@@ -231,10 +241,10 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
     touched = sorted(set().union(*(work.touched for work in works)))
     if not touched:
         return
-    told: list[Any] = [ChangeHead.number]
     if not database.is_sqlite():
-        told.append(func.pg_notify("desk", cast(ChangeHead.number, Text)))
-    number = store.execute(TAKE_CHANGE_NUMBER.returning(*told)).scalar_one()
+        store.execute(ANNOUNCE, {"touched": touched})
+        return
+    number = store.execute(TAKE_CHANGE_NUMBER.returning(ChangeHead.number)).scalar_one()
     store.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
 
 
@@ -365,11 +375,19 @@ def perform(
     """
     if now.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
+    form = None if key is None else _Form(key, action, _arguments_hash(arguments))
     for attempt in range(1, TRIES + 1):
         try:
             with _writing() as session:
-                return _run(session, action, actor, now, key, arguments)
-        except StaleDataError:
+                # At first the form is taken for new: that it is not, its key says when it is written.
+                return _run(session, action, actor, now, form, arguments, ask_first=attempt > 1)
+        except (Refusal, StaleDataError) as refused:
+            first = None if form is None else _answer_instead(form, action, actor, now)
+            if first is not None:
+                answered: T = first.answer
+                return answered
+            if isinstance(refused, Refusal):
+                raise
             raise Refusal("changed_meanwhile") from None
         except IntegrityError:
             # A race lost to a constraint: the next try sees the winner's row and answers or refuses by its own rule.
@@ -393,46 +411,67 @@ def _writing() -> Iterator[Session]:
         raise Refusal("desk_busy") from None
 
 
+@dataclass(frozen=True)
+class _Form:
+    """An instance of a form: its key, what it asks for and with which arguments."""
+
+    key: str
+    action: Callable[..., Any]
+    arguments_hash: str
+
+    def first_answer(self, session: Session, actor: Actor, now: datetime) -> Any:
+        """The row of its first answer; None when it has none. Refuses `key_reused`."""
+        first = ask(session, ANSWERED, of_key=self.key).one_or_none()
+        if first is None or first.at <= now - timedelta(days=KEY_DAYS):
+            return None
+        asked = (actor.label, action_name(self.action), self.arguments_hash)
+        if (first.actor, first.action, first.arguments_hash) != asked:
+            raise Refusal("key_reused")
+        return first
+
+
 def _run(
     session: Session,
     action: Callable[..., T],
     actor: Actor | Callable[[Look], Actor],
     now: datetime,
-    key: str | None,
+    form: _Form | None,
     arguments: dict[str, Any],
+    *,
+    ask_first: bool,
 ) -> T:
     actor = _who_acts(session, actor, now)
     _check_permit(action, actor)
-    if key is not None:
-        told = _arguments_hash(arguments)
-        _wait_for_key(session, key)
-        first = ask(session, ANSWERED, of_key=key).one_or_none()
-        if first is not None and first.at > now - timedelta(days=KEY_DAYS):
-            same = (first.actor, first.action, first.arguments_hash) == (
-                actor.label,
-                action_name(action),
-                told,
-            )
-            if not same:
-                raise Refusal("key_reused")
+    if form is not None and ask_first:
+        first = form.first_answer(session, actor, now)
+        if first is not None:
             answered: T = first.answer
             return answered
-        if first is not None:
-            ask(session, FORGET_ANSWER, of_key=key)
+        ask(session, FORGET_ANSWER, of_key=form.key)
     work = Work(session, actor, now)
     answer = action(work, **arguments)
-    if key is not None:
+    if form is not None:
         work.write(
             IdempotencyKey,
-            key=key,
+            key=form.key,
             actor=actor.label,
             action=action_name(action),
-            arguments_hash=told,
+            arguments_hash=form.arguments_hash,
             answer=answer,
             at=now,
         )
     _close_books(session, [work])
     return answer
+
+
+def _answer_instead(
+    form: _Form, action: Callable[..., Any], actor: Actor | Callable[[Look], Actor], now: datetime
+) -> Any:
+    """The row of the form's first answer where a later click of it was refused: by what the first has changed."""
+    with database.ReadSession() as session:
+        actor = _who_acts(session, actor, now)
+        _check_permit(action, actor)
+        return form.first_answer(session, actor, now)
 
 
 class Together:
@@ -476,18 +515,6 @@ def together() -> Iterator[Together]:
         steps = Together(session)
         yield steps
         _close_books(session, steps.works)
-
-
-def _wait_for_key(session: Session, key: str) -> None:
-    """Let clicks of one form instance pass one after the other.
-
-    On SQLite all writers do. Elsewhere the second click would meet the row as the first has left it, and be refused
-    (`changed_meanwhile`) instead of given the first answer.
-    """
-    if not database.is_sqlite():
-        session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
-        )
 
 
 def _who_acts(session: Session, actor: Actor | Callable[[Look], Actor], now: datetime) -> Actor:

@@ -41,6 +41,7 @@ from lib.shared.work import (
     together,
 )
 from lib.tickets.actions import next_number
+from tests.tickets.statements import statements
 
 
 @permit(Role.HOTLINE)
@@ -233,6 +234,39 @@ def test_of_clicks_at_once_none_is_refused_because_the_first_has_changed_the_row
         assert list(clicks.map(claim, range(12))) == [{"renamed": customer_id}] * 12
     with database.ReadSession() as session:
         assert session.get(Customer, customer_id).version == 3
+
+
+@pytest.mark.postgres_smoke
+def test_a_click_that_the_first_has_made_impossible_is_given_the_first_answer(hotline, now):
+    customer_id = perform(bring_customer, actor=hotline, now=now, name="华庭")
+    told = {"customer_id": customer_id, "version": 1, "name": "锦江"}
+    perform(rename_customer, actor=hotline, now=now, key="form-1", **told)
+    before = books()
+    assert perform(rename_customer, actor=hotline, now=now, key="form-1", **told) is None
+    with pytest.raises(Refusal, match="key_reused"):
+        perform(rename_customer, actor=hotline, now=now, key="form-1", **told | {"name": "和平"})
+    with pytest.raises(Refusal, match="changed_meanwhile"):
+        perform(rename_customer, actor=hotline, now=now, key="form-2", **told)
+    assert books() == before
+
+
+@pytest.mark.postgres_smoke
+def test_an_answer_is_not_told_again_to_one_whose_role_was_taken(cast, hotline, now):
+    customer_id = perform(bring_customer, actor=hotline, now=now, name="华庭")
+    told = {"customer_id": customer_id, "version": 1, "name": "锦江"}
+    perform(rename_customer, actor=hotline, now=now, key="form-1", **told)
+    with database.writing() as session:
+        session.get_one(Person, hotline.person_id).roles = [PersonRole(role=Role.SALES)]
+    with pytest.raises(Refusal, match="no_longer_allowed"):
+        perform(rename_customer, actor=hotline, now=now, key="form-1", **told)
+
+
+@pytest.mark.postgres_smoke
+def test_a_new_form_asks_for_no_answer_before_it_is_written(hotline, now):
+    with statements(database.writer()) as sent:
+        perform(bring_customer, actor=hotline, now=now, key="form-1", name="华庭")
+    about_keys = [told for told, _ in sent if "idempotency_keys" in told]
+    assert [told.split()[0] for told in about_keys] == ["INSERT"]
 
 
 def test_a_refused_form_keeps_its_key_for_the_next_try(hotline, now):

@@ -143,16 +143,17 @@ def test_the_hotline_notes_whom_it_would_send(cast, now):
     assert refusal.value.key == "not_a_technician"
 
 
-def test_saving_a_call_of_a_known_caller_sends_few_statements(cast, now):
+@pytest.mark.postgres_smoke
+def test_saving_a_whole_call_of_a_known_caller_takes_few_statements(cast, now):
     first = take(cast.hotline, now)
     with database.ReadSession() as session:
         ticket = session.get(Ticket, first)
     known = Caller(ticket.customer_id, contact_id=ticket.contact_id)
     call = CallTold(now, promised_at=now + timedelta(minutes=30), promise="10:30")
     with statements(database.writer()) as sent:
-        take(cast.hotline, now, caller=known, call=call)
-    print(f"{len(sent)} statements to save a call")
-    assert 0 < len(sent) <= 20, "\n".join(told[:200] for told, _ in sent)
+        take(cast.hotline, now, caller=known, call=call, key="form-1")
+    most = 21 if database.is_sqlite() else 20
+    assert 0 < len(sent) <= most, "\n".join(told[:200] for told, _ in sent)
 
 
 @pytest.mark.parametrize(

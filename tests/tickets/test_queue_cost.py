@@ -23,7 +23,7 @@ from tests.tickets.open_cases import write_open_case
 from tests.tickets.statements import statements
 
 MOST_STATEMENTS = 20
-BESIDES = {"wait": 1, "complete": 2}
+BESIDES = {"complete": 1}
 """Who waits is looked up; completing reads the targets of the return call and opens it."""
 
 OTHER_TABLES = ("tickets", "ticket_events", "timers", "customers", "contacts", "ticket_search")
