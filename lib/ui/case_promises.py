@@ -116,7 +116,8 @@ def show_row(row: PromiseRow, actor: Actor, now: datetime, *, may_act: bool) -> 
     told = label("promise.told", who=escape(row.promised_by or "–"), at=when(row.promised_at))
     after = ""
     if row.kept_at is not None:
-        after = label("promise.kept_at", at=when(row.kept_at))
+        is_late = row.outcome is Outcome.BROKEN
+        after = label("promise.kept_late" if is_late else "promise.kept_at", at=when(row.kept_at))
     elif row.end_words:
         after = escape(row.end_words)
     badge = f":{COLOURS[row.outcome]}-badge[{ICONS[row.outcome]} {outcome_words(row.outcome)}]"
