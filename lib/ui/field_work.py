@@ -307,7 +307,9 @@ def end(visit: VisitCard) -> None:
                 for each in missing
             )
             st.warning(label("visits.today.missing", what=links), icon=":material/checklist:")
-        field.taps(name("taps", visit), visit, partial(_take, visit), _form(visit))
+        field.taps(
+            name("taps", visit), visit, partial(_take, visit), _form(visit), name("report", visit)
+        )
 
 
 def _form(visit: VisitCard) -> dict[str, str]:

@@ -22,6 +22,7 @@ from lib.shared import clock
 from lib.shared.words import text
 from lib.shared.work import actor_of, perform, system
 from lib.stock import actions as stock
+from lib.visits import actions as visits
 from tests.browsing import DESKTOP, TABLET, Windows, settle, tap_twenty_times
 from tests.cast import PEOPLE, Cast
 from tests.daytime import next_morning
@@ -454,3 +455,57 @@ def test_pictures_that_wait_for_the_network_outlive_their_page_and_go_before_the
     with store.ReadSession() as session:
         assert list(session.scalars(stored)) == [VisitFileKind.PHOTO, VisitFileKind.SIGNATURE]
     page.wait_for_function(KEPT, arg=0)
+
+
+def test_words_of_the_report_that_wait_for_the_network_outlive_their_page_and_go_before_the_end(
+    windows: Windows, desk: Desk
+):
+    visit_id, page = ready_to_end(windows, desk)
+    sign(page)
+    page.get_by_role("button", name=words("visits.signature.confirm")).click()
+    page.get_by_text(words("visits.signature.stored")).wait_for()
+    settle(page)
+    report = page.get_by_role("textbox", name=words("visits.today.report"))
+    finish = page.get_by_role("button", name=re.compile(words("visits.today.finish", number="")))
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    report.fill("换了电机，\n调了限位")
+    # The field keeps the focus, and the words: an open socket would carry them in spite of the lost network.
+    finish.dispatch_event("click")
+    expect(finish).to_be_disabled()
+    page.goto("about:blank")
+    page.context.set_offline(False)
+    assert desk.visit(visit_id).report == "换了电机"
+    page.goto(f"{windows.address}/visits_today")
+    expect(finish).to_be_disabled()
+    finish.wait_for(state="detached")
+    visit = desk.visit(visit_id)
+    assert (visit.status, visit.report) == (VisitStatus.DONE, "换了电机，\n调了限位")
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('report'))")
+
+
+def test_words_that_a_page_could_not_send_stand_below_what_was_stored_meanwhile(
+    windows: Windows, desk: Desk
+):
+    visit_id, page = ready_to_end(windows, desk)
+    report = page.get_by_role("textbox", name=words("visits.today.report"))
+    windows.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    report.fill("限位已调")
+    page.goto("about:blank")
+    page.context.set_offline(False)
+    told = {"visit_id": visit_id, "report": "换了遥控器", "signed_by": ""}
+    technician = desk.cast.technician
+    perform(visits.keep_draft, actor=technician, now=clock.now(), **told)
+    page.goto(f"{windows.address}/visits_today")
+    expect(report).to_have_value("换了遥控器\n限位已调")
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('report'))")
+    assert desk.visit(visit_id).report == "换了遥控器\n限位已调"
+    page.reload()
+    expect(report).to_have_value("换了遥控器\n限位已调")
+
+
+def test_words_that_were_stored_are_kept_on_no_tablet(windows: Windows, desk: Desk):
+    visit_id, page = ready_to_end(windows, desk)
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('report'))")
+    assert desk.visit(visit_id).report == "换了电机"

@@ -18,6 +18,8 @@ from lib.ui.labels import clock_time, code_label, day, label
 from lib.visits.queries import VisitCard
 
 SENT_KEY = re.compile(r"[0-9A-Za-z-]{8,40}")
+NO_CLASS = re.compile(r"[^0-9A-Za-z_-]")
+"""What Streamlit makes a hyphen of when it names an element's class by its key."""
 DATA_ADDRESS = re.compile(r"data:image/(?:jpeg|png);base64,")
 MOST_SENT = 8 * 1024 * 1024
 """Letters of one picture as it is sent; a photo made small by the tablet has about one million."""
@@ -107,8 +109,22 @@ def card(key: str, visit: VisitCard, *, elsewhen: bool = False) -> int | None:
     return answer.opened if isinstance(answer.opened, int) else None
 
 
-def taps(key: str, visit: VisitCard, take: TakeTap, form: Mapping[str, str] | None = None) -> None:
-    """Draw the buttons of the next steps: the way and the arrival, on site the end. `form` goes with each tap."""
+def taps(
+    key: str,
+    visit: VisitCard,
+    take: TakeTap,
+    form: Mapping[str, str] | None = None,
+    report_key: str = "",
+) -> None:
+    """Draw the buttons of the next steps: the way and the arrival, on site the end. `form` goes with each tap.
+
+    report_key: the text area whose words the tablet keeps until the desk has them; the end goes after them.
+    """
+    report = None
+    if report_key:
+        place = f"st-key-{NO_CLASS.sub('-', report_key)}"
+        known = st.session_state.get(report_key, visit.report)
+        report = {"place": place, "stored": visit.report, "known": known}
     _taps(
         key=key,
         data={
@@ -118,6 +134,7 @@ def taps(key: str, visit: VisitCard, take: TakeTap, form: Mapping[str, str] | No
             "answered": st.session_state.get(f"{key}.answered", []),
             "clock": "/desk/clock",
             "form": dict(form or {}),
+            "report": report,
             "words": {
                 **{word: label(f"visits.today.{word}", number=visit.number) for word in TAPS},
                 **{

@@ -1,5 +1,6 @@
 // The taps "on the way", "arrived" and "done": each keeps the tablet's time until the desk has it, also without a network.
 import { drawing, element, stage } from "./elements.js";
+import { Report } from "./report.js";
 import { isUnsent } from "./unsent.js";
 
 const SEND_AGAIN_AFTER = 5000;
@@ -52,12 +53,17 @@ class Taps {
     this.closed = true;
     clearTimeout(this.again);
     clearTimeout(this.late);
+    this.report?.close();
     window.removeEventListener("online", this.onOnline);
   }
 
   take({ data, setTriggerValue }) {
     this.tell = setTriggerValue;
     this.data = data;
+    if (data.report) {
+      this.report ??= new Report(data.visit, data.report.place);
+      this.report.take(data.report);
+    }
     const before = this.waiting[0]?.key;
     const still = this.waiting.filter((each) => !data.answered.includes(each.key));
     if (still.length !== this.waiting.length) {
@@ -65,10 +71,10 @@ class Taps {
       this.keep();
     }
     if (!this.begun) {
-      // Photos and the signature that a page before could not send are looked up first.
+      // What a page before could not send of the visit is looked up first.
       this.begun = true;
       this.again = setTimeout(() => this.deliver(), LOOK_AGAIN_AFTER);
-    } else if (this.waiting.length && this.waiting[0].key !== before) this.deliver();
+    } else if (this.waiting.length && (this.held || this.waiting[0].key !== before)) this.deliver();
     if (!this.waiting.length) clearTimeout(this.again);
     this.show();
   }
@@ -108,7 +114,7 @@ class Taps {
     this.show();
   }
 
-  /** Photos and the signature are stored before the end of their visit. */
+  /** The report, photos and the signature are stored before the end of their visit. */
   goesAfter(tap) {
     return tap.what === "finish" && isUnsent();
   }
@@ -118,7 +124,8 @@ class Taps {
     const tap = this.waiting[0];
     if (!tap || this.measuring || this.closed) return;
     clearTimeout(this.again);
-    if (this.goesAfter(tap)) {
+    this.held = this.goesAfter(tap);
+    if (this.held) {
       this.again = setTimeout(() => this.deliver(), LOOK_AGAIN_AFTER);
       this.show();
       return;
