@@ -15,6 +15,7 @@ from db.models.customers import Contact, Customer
 from db.models.people import Person
 from db.models.tickets import Commitment, PhoneCall, Ticket
 from lib.shared import clock
+from lib.shared.assets import asset
 from lib.shared.words import text
 from lib.shared.work import actor_of, perform
 from lib.tickets.intake import Caller, Place, take_call
@@ -255,6 +256,60 @@ def test_the_caller_on_the_screen_is_the_one_that_is_chosen_100_of_100_times(
             wrong.append((typed, field.input_value(), chosen))
     print(f"the right caller {REPLAYS - len(wrong)} of {REPLAYS} times")
     assert wrong == []
+
+
+LATE_ANSWERS = """async ({ address, data }) => {
+    const { default: callers } = await import(address);
+    const root = document.body.appendChild(document.createElement('div'));
+    const sent = [];
+    const told = { ...data, name: 'alone', generation: 'first' };
+    const tell = (more) => callers({
+        data: Object.assign(told, more), parentElement: root, setStateValue: (_, asked) => sent.push(asked),
+    });
+    tell({ serial: 0, words: '', hits: [], chosen: '' });
+    const field = root.querySelector('input');
+    const choose = (typed, hit) => {
+        field.value = typed;
+        field.dispatchEvent(new Event('input'));
+        return {
+            confirm: () => {
+                field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }));
+                tell({ serial: sent.at(-1).serial, words: typed, hits: [hit] });
+                return sent.at(-1).choice;
+            },
+        };
+    };
+    const first = choose('zl', [1, 11, '海澜医院', '赵磊', '', true]).confirm();
+    tell({ chosen: '海澜医院 · 赵磊', words: '' });
+    const shown = field.value;
+    const next = choose('bk', [2, 22, '天长学校', '鲍坤', '', true]);
+    tell({ chosen: '' });
+    tell({ chosen: '海澜医院 · 赵磊' });
+    const kept = field.value;
+    const second = next.confirm();
+    tell({ chosen: '天长学校 · 鲍坤', words: '' });
+    root.remove();
+    return { first, shown, kept, second, last: field.value };
+}"""
+"""The caller's field by itself: a slow desk answers the first choice again while the next caller is typed."""
+
+
+def test_a_late_answer_does_not_take_away_what_was_typed_since(windows: Windows) -> None:
+    page = open_entry(windows)
+    no_labels = dict.fromkeys(
+        ("caller", "placeholder", "call_time", "found", "add", "unverified"), ""
+    )
+    data = {"longest": 60, "style": "", "timed": False, "labels": no_labels, "save": ".none"}
+    data |= {"next": ".none", "offer": ".none", "numbered": ".none"}
+    address = asset("callers.js").address
+    told = page.evaluate(LATE_ANSWERS, {"address": address, "data": data})
+    assert told == {
+        "first": {"customer": 1, "contact": 11},
+        "shown": "海澜医院 · 赵磊",
+        "kept": "bk",
+        "second": {"customer": 2, "contact": 22},
+        "last": "天长学校 · 鲍坤",
+    }
 
 
 def test_a_new_contact_of_a_known_company_is_two_fields(windows: Windows, desk: Server) -> None:

@@ -38,6 +38,7 @@ class Callers {
     this.leaving = 0;
     this.ahead = null;
     this.active = 0;
+    this.typed = false;
     this.generation = null;
     this.hits = [];
     this.style = element("link", { rel: "stylesheet", href: data.style });
@@ -100,7 +101,8 @@ class Callers {
     }
     if (data.chosen !== this.chosen) {
       this.chosen = data.chosen;
-      if (data.chosen) this.settle(data.chosen);
+      // The answer to a choice, repeated by a slow desk, does not take away what was typed since.
+      if (data.chosen && !this.typed) this.settle(data.chosen);
     }
     this.draw();
   }
@@ -114,6 +116,7 @@ class Callers {
     this.arrived = false;
     this.confirming = false;
     this.settled = Boolean(data.chosen);
+    this.typed = false;
     this.chosen = data.chosen;
     this.input.value = data.chosen;
     this.stopClock();
@@ -122,6 +125,7 @@ class Callers {
 
   settle(text) {
     this.settled = true;
+    this.typed = false;
     this.input.value = text;
     this.words = "";
     this.hits = [];
@@ -132,6 +136,7 @@ class Callers {
   type(event) {
     this.startClock();
     this.settled = false;
+    this.typed = true;
     this.arrived = false;
     this.confirming = false;
     this.active = 0;
@@ -240,6 +245,7 @@ class Callers {
     const hit = this.hits[place];
     this.ask({ choice: hit ? { customer: hit[0], contact: hit[1] } : { company: this.words } });
     this.chosen = null;
+    this.typed = false;
     this.leaving = byKey ? performance.now() : 0;
     this.ahead = null;
   }
