@@ -258,6 +258,52 @@ def test_the_caller_on_the_screen_is_the_one_that_is_chosen_100_of_100_times(
     assert wrong == []
 
 
+LABELS = ("caller", "placeholder", "call_time", "found", "add", "unverified")
+ALONE = {
+    "longest": 60,
+    "style": "",
+    "timed": False,
+    "labels": dict.fromkeys(LABELS, ""),
+    **dict.fromkeys(("next", "save", "offer", "numbered"), ".none"),
+}
+"""What the caller's field is given where nothing stands beside it."""
+
+WRONG_LIST = """async ({ address, data }) => {
+    const { default: callers } = await import(address);
+    const root = document.body.appendChild(document.createElement('div'));
+    const sent = [];
+    const told = { ...data, name: 'wrong list', generation: 'first', chosen: '' };
+    const tell = (more) => callers({
+        data: Object.assign(told, more), parentElement: root, setStateValue: (_, asked) => sent.push(asked),
+    });
+    tell({ serial: 0, words: '', hits: [] });
+    const field = root.querySelector('input');
+    const type = (words) => {
+        field.value = words;
+        field.dispatchEvent(new Event('input'));
+    };
+    const searched = () => new Promise((resolve) => setTimeout(resolve, 200));
+    type('df');
+    await searched();
+    type('hjj');
+    tell({ serial: sent.at(-1).serial, words: 'df', hits: [[1, 11, '东方医院', '王敏', '', true]] });
+    await searched();
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }));
+    const early = sent.at(-1);
+    tell({ serial: early.serial, words: 'hjj', hits: [[2, 22, '永乐商贸', '洪建军', '', true]] });
+    const { choice } = sent.at(-1);
+    root.remove();
+    return { asked: early.words, early: early.choice ?? null, choice };
+}"""
+"""The list of the words before arrives while the right ones are typed, and Enter is pressed before theirs is there."""
+
+
+def test_the_list_of_the_words_before_is_never_taken(windows: Windows) -> None:
+    page = open_entry(windows)
+    told = page.evaluate(WRONG_LIST, {"address": asset("callers.js").address, "data": ALONE})
+    assert told == {"asked": "hjj", "early": None, "choice": {"customer": 2, "contact": 22}}
+
+
 LATE_ANSWERS = """async ({ address, data }) => {
     const { default: callers } = await import(address);
     const root = document.body.appendChild(document.createElement('div'));
@@ -296,13 +342,8 @@ LATE_ANSWERS = """async ({ address, data }) => {
 
 def test_a_late_answer_does_not_take_away_what_was_typed_since(windows: Windows) -> None:
     page = open_entry(windows)
-    no_labels = dict.fromkeys(
-        ("caller", "placeholder", "call_time", "found", "add", "unverified"), ""
-    )
-    data = {"longest": 60, "style": "", "timed": False, "labels": no_labels, "save": ".none"}
-    data |= {"next": ".none", "offer": ".none", "numbered": ".none"}
     address = asset("callers.js").address
-    told = page.evaluate(LATE_ANSWERS, {"address": address, "data": data})
+    told = page.evaluate(LATE_ANSWERS, {"address": address, "data": ALONE})
     assert told == {
         "first": {"customer": 1, "contact": 11},
         "shown": "海澜医院 · 赵磊",

@@ -137,6 +137,8 @@ class Callers {
     this.startClock();
     this.settled = false;
     this.typed = true;
+    // What was asked for the words before is no answer to these: its list must not be taken.
+    this.words = "";
     this.arrived = false;
     this.confirming = false;
     this.active = 0;
@@ -150,6 +152,7 @@ class Callers {
 
   search() {
     clearTimeout(this.waiting);
+    this.arrived = false;
     this.words = this.input.value.trim();
     if (!this.words) {
       this.hits = [];
@@ -243,7 +246,7 @@ class Callers {
   choose(place, byKey) {
     this.byKey = byKey;
     const hit = this.hits[place];
-    this.ask({ choice: hit ? { customer: hit[0], contact: hit[1] } : { company: this.words } });
+    this.ask({ choice: hit ? { customer: hit[0], contact: hit[1] } : { company: this.words || this.input.value.trim() } });
     this.chosen = null;
     this.typed = false;
     this.leaving = byKey ? performance.now() : 0;
