@@ -382,7 +382,7 @@ def perform(
                 # At first the form is taken for new: that it is not, its key says when it is written.
                 return _run(session, action, actor, now, form, arguments, ask_first=attempt > 1)
         except (Refusal, StaleDataError) as refused:
-            first = None if form is None else _answer_instead(form, action, actor, now)
+            first = None if form is None else _answer_instead(form, actor, now)
             if first is not None:
                 answered: T = first.answer
                 return answered
@@ -464,13 +464,11 @@ def _run(
     return answer
 
 
-def _answer_instead(
-    form: _Form, action: Callable[..., Any], actor: Actor | Callable[[Look], Actor], now: datetime
-) -> Any:
+def _answer_instead(form: _Form, actor: Actor | Callable[[Look], Actor], now: datetime) -> Any:
     """The row of the form's first answer where a later click of it was refused: by what the first has changed."""
     with database.ReadSession() as session:
         actor = _who_acts(session, actor, now)
-        _check_permit(action, actor)
+        _check_permit(form.action, actor)
         return form.first_answer(session, actor, now)
 
 

@@ -71,10 +71,6 @@ class Tally:
     known_until: int = 0
     """`coming` are all lines that time alone moves after `known_from` and up to `known_until`."""
 
-    def holds_at(self, number: int, now: int) -> bool:
-        """Whether neither a change nor time alone has changed a number since it was counted."""
-        return self.number == number and self.at <= now < self.next_crossing
-
     def crossed(self, since: int, now: int) -> Sequence[QueueLine] | None:
         """The lines that time alone moved after `since` and up to `now`; None when that is not known."""
         if self.at <= since and now < self.next_crossing:

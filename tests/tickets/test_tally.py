@@ -103,7 +103,8 @@ def walked(keeper: TallyKeeper, now: datetime, seconds: Iterable[int]) -> int:
                 kept = keeper.current(session, 7, at, FURTHER)
             asked += len(sent)
             anew = read_tally(session, 7, at, FURTHER)
-            assert kept.holds_at(7, at)
+            assert kept.number == 7
+            assert kept.at <= at < kept.next_crossing
             assert numbers(kept) == numbers(anew), second
             assert kept.next_crossing <= anew.next_crossing
     return asked

@@ -1,17 +1,17 @@
 // The words of a report that the desk does not have yet, kept outside the page: a tablet drops pages that nobody looks at.
+import { store, stored } from "./stored.js";
 import { noteUnsent } from "./unsent.js";
 
 const KEPT = "desk.report.";
 const LOOK_AGAIN_AFTER = 250;
 const SEND_AGAIN_AFTER = 5000;
-const FORGOTTEN_AFTER = 3 * 24 * 3600 * 1000;
 
 export class Report {
   /** `place`: the class of the element in which the field of the visit's report stands. */
   constructor(visit, place) {
     this.name = KEPT + visit;
     this.place = `.${place}`;
-    this.kept = remembered(this.name);
+    this.kept = stored(KEPT, this.name, ({ at }) => at);
     this.onInput = ({ target }) => {
       if (target.closest?.(this.place)) this.keep(target.value);
     };
@@ -77,12 +77,7 @@ export class Report {
     clearTimeout(this.again);
     if (this.kept) this.again = setTimeout(() => this.send(), SEND_AGAIN_AFTER);
     noteUnsent(this, this.waits);
-    try {
-      if (this.kept) localStorage.setItem(this.name, JSON.stringify(this.kept));
-      else localStorage.removeItem(this.name);
-    } catch {
-      // Without storage the words live as long as the page.
-    }
+    store(this.name, this.kept);
   }
 }
 
@@ -96,16 +91,4 @@ function isSame(one, other) {
 function type(field, words) {
   Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, words);
   field.dispatchEvent(new Event("input", { bubbles: true }));
-}
-
-/** What is kept of this visit's report; what was left behind on former days is forgotten. */
-function remembered(name) {
-  try {
-    for (const each of Object.keys(localStorage).filter((kept) => kept.startsWith(KEPT))) {
-      if (Date.now() - JSON.parse(localStorage.getItem(each)).at >= FORGOTTEN_AFTER) localStorage.removeItem(each);
-    }
-    return JSON.parse(localStorage.getItem(name));
-  } catch {
-    return null;
-  }
 }

@@ -1,13 +1,13 @@
 // The taps "on the way", "arrived" and "done": each keeps the tablet's time until the desk has it, also without a network.
 import { drawing, element, stage } from "./elements.js";
 import { Report } from "./report.js";
+import { store, stored } from "./stored.js";
 import { isUnsent } from "./unsent.js";
 
 const SEND_AGAIN_AFTER = 5000;
 const LOOK_AGAIN_AFTER = 500;
 const LONGEST_MEASURE = 5000;
 const TOLD_AFTER = 1500;
-const FORGOTTEN_AFTER = 3 * 24 * 3600 * 1000;
 const KEPT = "desk.taps.";
 const SHOWN = { planned: ["set_out", "arrive"], on_the_way: ["arrive"], arrived: ["finish"] };
 const BRINGS = { set_out: "on_the_way", arrive: "arrived", finish: "done" };
@@ -31,7 +31,7 @@ export default function taps(component) {
 class Taps {
   constructor(root, data) {
     this.name = KEPT + data.visit;
-    this.waiting = remembered(this.name);
+    this.waiting = stored(KEPT, this.name, (taps) => Math.max(...taps.map(({ at }) => at))) ?? [];
     this.place = stage(root, data.style);
     this.place.className = "taps";
     this.buttons = Object.fromEntries(Object.keys(MARKS).map((what) => [what, this.button(what)]));
@@ -145,25 +145,7 @@ class Taps {
 
   // Kept outside the page too: a tablet drops pages that nobody looks at.
   keep() {
-    try {
-      if (this.waiting.length) localStorage.setItem(this.name, JSON.stringify(this.waiting));
-      else localStorage.removeItem(this.name);
-    } catch {
-      // Without storage the taps live as long as the page.
-    }
-  }
-}
-
-/** What waits of this visit; what was left behind by visits of former days is forgotten. */
-function remembered(name) {
-  try {
-    for (const each of Object.keys(localStorage).filter((kept) => kept.startsWith(KEPT))) {
-      const taps = JSON.parse(localStorage.getItem(each));
-      if (!taps.some((tap) => Date.now() - tap.at < FORGOTTEN_AFTER)) localStorage.removeItem(each);
-    }
-    return JSON.parse(localStorage.getItem(name) ?? "[]");
-  } catch {
-    return [];
+    store(this.name, this.waiting.length ? this.waiting : null);
   }
 }
 
