@@ -21,6 +21,7 @@ from db import session as database
 from db.models.people import Person
 from lib.customers import bulk
 from lib.shared import clock
+from lib.shared.cores import keep_to_one
 from lib.shared.settings import ROOT, key, settings
 from lib.shared.work import look, perform, system
 from lib.tickets import hops, search
@@ -132,6 +133,7 @@ def serve(*, host: str, port: int, sample: bool) -> None:
     os.chdir(ROOT)
     prepare(sample=sample)
     os.environ.setdefault("STREAMLIT_SERVER_COOKIE_SECRET", key("streamlit").decode())
+    prepare_interpreter()
     with _locked(settings().var_dir / "serving.lock", fcntl.LOCK_SH):
         server = _Announcing(
             server_config("app:app", host, port), lambda: typer.echo(closing_block(port))
@@ -141,12 +143,17 @@ def serve(*, host: str, port: int, sample: bool) -> None:
         sys.exit(1)
 
 
+def prepare_interpreter() -> None:
+    """How the interpreter of a serving process runs its threads; before there are any."""
+    keep_to_one()
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def server_config(app: str, host: str, port: int) -> uvicorn.Config:
-    """How the desk's server is set up, and the interpreter for it.
+    """How the desk's server is set up.
 
     asyncio sets TCP_NODELAY on what it accepts, which `streamlit run` does not: there each click may wait 40 ms.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     return uvicorn.Config(
         app,
         host=host,

@@ -6,16 +6,19 @@ from functools import cache
 import bcrypt
 
 from lib.people import rules
+from lib.shared.cores import any_core
 
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """No letters that look alike: first passwords are read out and typed."""
 
 
+@any_core()
 def hash_password(password: str) -> str:
     """The bcrypt hash. Raises ValueError when the password does not fit; check `rules.fits_bcrypt` before."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt()).decode()
 
 
+@any_core()
 def is_password(password: str, password_hash: str) -> bool:
     """Whether the hash is that of the password."""
     return rules.fits_bcrypt(password) and bcrypt.checkpw(password.encode(), password_hash.encode())

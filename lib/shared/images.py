@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
+from lib.shared.cores import any_core
 from lib.shared.errors import Refusal
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -31,6 +32,7 @@ class Picture:
     sha256: str
 
 
+@any_core()
 def photo(sent: bytes) -> Picture:
     """A JPEG of at most 1600 px a side. Refuses `photo_too_large` and `photo_unreadable`."""
     if len(sent) > MOST_BYTES:
@@ -39,6 +41,7 @@ def photo(sent: bytes) -> Picture:
     return _encoded(_flat(image, PHOTO_SIDE), "JPEG", "image/jpeg")
 
 
+@any_core()
 def signature(sent: bytes) -> Picture:
     """A PNG in greys, dark on white. Refuses `signature_unreadable` and `signature_empty`."""
     if len(sent) > SIGNATURE_BYTES:
@@ -51,6 +54,7 @@ def signature(sent: bytes) -> Picture:
     return _encoded(drawn, "PNG", "image/png")
 
 
+@any_core()
 def thumbnail(content: bytes) -> bytes:
     """A small JPEG of a stored picture."""
     image = Image.open(io.BytesIO(content))

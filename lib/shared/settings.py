@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     survey_days: int = 60
     answered_call_is_response: bool = True
     """Whether a telephone call that somebody answers counts as the first response of the case it opens."""
+    one_core: bool = True
+    """Whether the serving process keeps its threads to one core (`lib.shared.cores`); Linux only."""
 
     @property
     def database(self) -> str:

@@ -13,6 +13,7 @@ from streamlit_authenticator.controllers import AuthenticationController
 from db.codes import Language
 from lib.people import actions, passwords, rules
 from lib.shared import clock
+from lib.shared.cores import any_core
 from lib.shared.errors import Refusal
 from lib.shared.work import perform, system
 from lib.ui import doors
@@ -110,7 +111,8 @@ def _is_right(login: str, password: str, stored: str) -> bool:
         credentials={"usernames": {login: {"name": login, "email": "", "password": stored}}},
         auto_hash=False,
     )
-    right = controller.login(login, password) is True
+    with any_core():
+        right = controller.login(login, password) is True
     for key in ("name", "authentication_status", "username", "email", "roles", "logout"):
         st.session_state.pop(key, None)
     return right and readable

@@ -18,6 +18,7 @@ APPS = Path(__file__).parent / "apps"
 SERVE = (
     "import asyncio, sys, uvicorn\n"
     "from lib import launcher\n"
+    "launcher.prepare_interpreter()\n"
     "config = launcher.server_config(sys.argv[1], '127.0.0.1', int(sys.argv[2]))\n"
     "asyncio.run(uvicorn.Server(config).serve())\n"
 )
