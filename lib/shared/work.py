@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
+    Insert,
     Text,
     bindparam,
     cast,
@@ -220,6 +221,12 @@ class Work:
         self.steps_before_commit[step, id(subject)] = (step, subject)
 
 
+@cache
+def insertion(model: type[Base]) -> Insert:
+    """The statement that inserts rows of a table, built once."""
+    return insert(model)
+
+
 def _close_books(session: Session, works: Sequence[Work]) -> None:
     """Write what the verbs left for the commit, chain the audit rows, take the change number: last of all."""
     session.flush()
@@ -230,7 +237,7 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
     store = session.connection()
     for model, written in rows.items():
         # Through the connection: the ORM's insert would break a batch wherever a value is None.
-        store.execute(insert(model), written)
+        store.execute(insertion(model), written)
     steps = {
         asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
     }
@@ -245,7 +252,7 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
         store.execute(ANNOUNCE, {"touched": touched})
         return
     number = store.execute(TAKE_CHANGE_NUMBER.returning(ChangeHead.number)).scalar_one()
-    store.execute(insert(Change), [{"number": number, "ticket_id": each} for each in touched])
+    store.execute(insertion(Change), [{"number": number, "ticket_id": each} for each in touched])
 
 
 def _chain_records(session: Session, works: Sequence[Work]) -> None:
@@ -273,7 +280,7 @@ def _chain_records(session: Session, works: Sequence[Work]) -> None:
             }
             previous = row["hash"] = audit_hash(row)
             rows.append(row)
-    store.execute(insert(AuditRow), rows)
+    store.execute(insertion(AuditRow), rows)
     store.execute(MOVE_AUDIT_HEAD, {"audit_id": number, "hash": previous})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from db.codes import EventKind, ReturnCallState, TicketStatus, TimerKind
@@ -17,7 +17,7 @@ from db.models.people import Person
 from db.models.tickets import NEVER_DUE, QueueRow, ReturnCall, Ticket, TicketEvent, Timer
 from lib.messages.actions import withdraw
 from lib.shared.calendar import epoch
-from lib.shared.work import Work
+from lib.shared.work import Work, insertion
 from lib.tickets import rules
 from lib.tickets.notices import ladder_of
 from lib.tickets.policies import matter_of, rulebook_of
@@ -60,7 +60,6 @@ SHOWN_BESIDE = select(
     .where(TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind.not_in(rules.NO_MOVE))
     .scalar_subquery(),
 )
-BEGIN_QUEUE_ROW = insert(QueueRow)
 END_QUEUE_ROW = delete(QueueRow).where(QueueRow.ticket_id == bindparam("of_ticket"))
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
 BEGUN = "tickets_begun"
@@ -92,7 +91,7 @@ def derive(work: Work, ticket: Ticket) -> None:
     for timer_id, values in moved.changed:
         store.execute(update(Timer).where(Timer.id == timer_id), values)
     if moved.new:
-        store.execute(insert(Timer), moved.new)
+        store.execute(insertion(Timer), moved.new)
     if moved.gone:
         store.execute(delete(Timer).where(Timer.id.in_(moved.gone)))
     _move_return_call(work, ticket, states)
@@ -224,7 +223,7 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         values = queue_values(ticket, states, *_shown_beside_new(work, ticket))
         put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
         told = {"ticket_id": ticket.id, "notice_at": epoch(work.now)}
-        store.execute(BEGIN_QUEUE_ROW, values | told)
+        store.execute(insertion(QueueRow), values | told)
         return
     row = work.session.get(QueueRow, ticket.id)
     if row is None:

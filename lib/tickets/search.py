@@ -48,6 +48,15 @@ def names_key(number: str, customer_key: str | None, contact_key: str | None) ->
     return f"{MANY}{plain(number)}{customer_key or ''}{contact_key or ''}"
 
 
+ADD_TERMS = text("INSERT INTO ticket_search (rowid, terms) VALUES (:ticket_id, :terms)")
+PUT_TERMS = text(
+    "INSERT INTO ticket_search (ticket_id, terms)"
+    " VALUES (:ticket_id, array_to_tsvector(CAST(:terms AS text[])))"
+    " ON CONFLICT (ticket_id) DO UPDATE SET terms = excluded.terms"
+)
+"""What every write of a new case asks, of SQLite and of PostgreSQL, built once."""
+
+
 def put_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) -> None:
     """Write the terms of cases, by id; one statement.
 
@@ -58,16 +67,12 @@ def put_terms(store: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) 
         return
     if store.dialect.name == "sqlite":
         store.execute(
-            text("INSERT INTO ticket_search (rowid, terms) VALUES (:ticket_id, :terms)"),
+            ADD_TERMS,
             [{"ticket_id": each, "terms": " ".join(terms)} for each, terms in found_by],
         )
         return
     store.execute(
-        text(
-            "INSERT INTO ticket_search (ticket_id, terms)"
-            " VALUES (:ticket_id, array_to_tsvector(CAST(:terms AS text[])))"
-            " ON CONFLICT (ticket_id) DO UPDATE SET terms = excluded.terms"
-        ),
+        PUT_TERMS,
         [{"ticket_id": each, "terms": [*terms, f"@{each // BUCKET}"]} for each, terms in found_by],
     )
 
