@@ -147,7 +147,7 @@ def serve(*, host: str, port: int, sample: bool) -> None:
 
 
 def prepare_interpreter() -> None:
-    """How the interpreter of a serving process runs its threads; before there are any."""
+    """How the interpreter of a serving process runs; before it starts its threads."""
     keep_to_one()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(GARBAGE_AFTER)
