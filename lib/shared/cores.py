@@ -1,8 +1,8 @@
 """The one core that the desk's Python runs on.
 
 One interpreter runs one thread at a time, whatever the machine has. On several cores its threads hand the lock, and
-the caches with it, from one to another: eight people clicking at once cost a third more than on one core. So the
-threads stay together. What works outside the interpreter, such as passwords and pictures, may take any core.
+the caches with it, from one to another: a page for one of eight people at once cost half as much again as on one core.
+So the threads stay together. What works outside the interpreter, such as passwords and pictures, may take any core.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """The launcher's promises, on the real process."""
 
 import json
-import os
 import signal
 import socket
 import stat
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,26 +52,6 @@ def test_keys_are_long_and_for_the_owner_only(server):
     for key in keys:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert len(bytes.fromhex(key.read_text())) >= 32
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
-    reason="needs Linux and two cores",
-)
-def test_all_threads_of_the_desk_are_on_one_core(server):
-    tasks = Path(f"/proc/{server.process.pid}/task")
-    deadline = time.monotonic() + 20
-    cores: set[int] = set()
-    while len(cores) != 1:
-        # At first it hashes a password beside, on any core.
-        assert time.monotonic() < deadline, f"threads are on the cores {cores}"
-        threads = [int(each.name) for each in tasks.iterdir()]
-        cores = set()
-        for thread in threads:
-            # One may end meanwhile.
-            with suppress(ProcessLookupError):
-                cores |= os.sched_getaffinity(thread)
-    assert len(threads) > 3
 
 
 def test_accepted_connections_do_not_wait_for_more_to_send():

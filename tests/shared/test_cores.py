@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,24 @@ def test_threads_stay_together_and_only_work_outside_the_interpreter_takes_any_c
 def test_a_desk_that_is_to_take_all_cores_does_so(tmp_path):
     told = story(tmp_path, ONE_CORE="false")
     assert told["kept"] == told["within"] == told["allowed"]
+
+
+@needs_cores
+@pytest.mark.web
+def test_all_threads_of_the_desk_are_on_one_core(server):
+    tasks = Path(f"/proc/{server.process.pid}/task")
+    deadline = time.monotonic() + 20
+    cores: set[int] = set()
+    while len(cores) != 1:
+        # At first it hashes a password beside, on any core.
+        assert time.monotonic() < deadline, f"threads are on the cores {cores}"
+        threads = [int(each.name) for each in tasks.iterdir()]
+        cores = set()
+        for thread in threads:
+            # One may end meanwhile.
+            with suppress(ProcessLookupError):
+                cores |= os.sched_getaffinity(thread)
+    assert len(threads) > 3
 
 
 def share(others_here: float, busy_there: float, own: float = 0.5) -> int | None:
