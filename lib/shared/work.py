@@ -8,7 +8,7 @@ a form is repeated is seen when its key is written, or when it is refused: what 
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,9 +49,11 @@ from db.models.people import (
     PersonRole,
 )
 from lib.shared.errors import Refusal
+from lib.shared.group_commit import GroupCommit, Undone
 from lib.shared.settings import key as secret_key
 
 T = TypeVar("T")
+K = TypeVar("K")
 Row = TypeVar("Row", bound=Base)
 TRIES = 3
 KEY_DAYS = 30
@@ -142,6 +144,16 @@ def permit(*roles: Role, everyone: bool = False, guests: bool = False) -> Callab
     return mark
 
 
+def grouped(action: T) -> T:
+    """Let the action share its transaction with others that wait for the writer at the same moment.
+
+    For short actions that many call at once. Each sees what those before it in the group have done, as it would have
+    after their commits; the audit chain, the rows of `Work.write` and the steps before the commit are written for all.
+    """
+    action.__dict__["grouped"] = True
+    return action
+
+
 PERMITTED_ACTIONS: dict[str, Any] = {}
 """Every action that was imported, by `room.verb_noun`."""
 
@@ -176,6 +188,7 @@ class Work:
         self.now = now
         self.records: list[dict[str, Any]] = []
         self.rows: list[tuple[type[Base], dict[str, Any]]] = []
+        self.puts: list[tuple[Callable[[Connection, list[Any]], None], Any]] = []
         self.touched: set[int] = set()
         self.steps_before_commit: dict[tuple[Any, int], tuple[Any, Any]] = {}
 
@@ -208,6 +221,10 @@ class Work:
         """
         self.rows.append((model, values))
 
+    def put(self, writer: Callable[[Connection, list[T]], None], row: T) -> None:
+        """Have `writer(store, rows)` write this with the commit, where no model has the row; once for all of them."""
+        self.puts.append((writer, row))
+
     def touch_ticket(self, ticket_id: int) -> None:
         """Announce the case on the live stream; 0 stands for people and settings."""
         self.touched.add(ticket_id)
@@ -230,20 +247,18 @@ def insertion(model: type[Base]) -> Insert:
 def _close_books(session: Session, works: Sequence[Work]) -> None:
     """Write what the verbs left for the commit, chain the audit rows, take the change number: last of all."""
     session.flush()
-    rows: dict[type[Base], list[dict[str, Any]]] = {}
-    for work in works:
-        for model, values in work.rows:
-            rows.setdefault(model, []).append(values)
     store = session.connection()
-    for model, written in rows.items():
-        # Through the connection: the ORM's insert would break a batch wherever a value is None.
-        store.execute(insertion(model), written)
+    told = [len(work.rows) for work in works]
+    _write_rows(store, [row for work in works for row in work.rows])
     steps = {
         asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
     }
     for work, step, subject in steps.values():
         step(work, subject)
     session.flush()
+    _write_rows(store, [row for work, n in zip(works, told, strict=True) for row in work.rows[n:]])
+    for writer, rows in _gathered(put for work in works for put in work.puts):
+        writer(store, rows)
     _chain_records(session, works)
     touched = sorted(set().union(*(work.touched for work in works)))
     if not touched:
@@ -253,6 +268,20 @@ def _close_books(session: Session, works: Sequence[Work]) -> None:
         return
     number = store.execute(TAKE_CHANGE_NUMBER.returning(ChangeHead.number)).scalar_one()
     store.execute(insertion(Change), [{"number": number, "ticket_id": each} for each in touched])
+
+
+def _write_rows(store: Connection, rows: Iterable[tuple[type[Base], dict[str, Any]]]) -> None:
+    for model, written in _gathered(rows):
+        # Through the connection: the ORM's insert would break a batch wherever a value is None.
+        store.execute(insertion(model), written)
+
+
+def _gathered(told: Iterable[tuple[K, T]]) -> Iterable[tuple[K, list[T]]]:
+    """What is told of each key, in the order of the keys' first mention."""
+    found: dict[K, list[T]] = {}
+    for key, row in told:
+        found.setdefault(key, []).append(row)
+    return found.items()
 
 
 def _chain_records(session: Session, works: Sequence[Work]) -> None:
@@ -383,11 +412,12 @@ def perform(
     if now.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
     form = None if key is None else _Form(key, action, _arguments_hash(arguments))
+    asked = _Asked(action, actor, now, form, arguments)
     for attempt in range(1, TRIES + 1):
         try:
-            with _writing() as session:
-                # At first the form is taken for new: that it is not, its key says when it is written.
-                return _run(session, action, actor, now, form, arguments, ask_first=attempt > 1)
+            # At first the form is taken for new: that it is not, its key says when it is written.
+            answer: T = _written(asked) if attempt == 1 else _write([asked], ask_first=True)[0]
+            return answer
         except (Refusal, StaleDataError) as refused:
             first = None if form is None else _answer_instead(form, actor, now)
             if first is not None:
@@ -437,38 +467,73 @@ class _Form:
         return first
 
 
-def _run(
-    session: Session,
-    action: Callable[..., T],
-    actor: Actor | Callable[[Look], Actor],
-    now: datetime,
-    form: _Form | None,
-    arguments: dict[str, Any],
-    *,
-    ask_first: bool,
-) -> T:
-    actor = _who_acts(session, actor, now)
-    _check_permit(action, actor)
-    if form is not None and ask_first:
-        first = form.first_answer(session, actor, now)
-        if first is not None:
-            answered: T = first.answer
-            return answered
-        ask(session, FORGET_ANSWER, of_key=form.key)
-    work = Work(session, actor, now)
-    answer = action(work, **arguments)
-    if form is not None:
-        work.write(
-            IdempotencyKey,
-            key=form.key,
-            actor=actor.label,
-            action=action_name(action),
-            arguments_hash=form.arguments_hash,
-            answer=answer,
-            at=now,
-        )
-    _close_books(session, [work])
-    return answer
+@dataclass(frozen=True)
+class _Asked:
+    """What one `perform` is asked for."""
+
+    action: Callable[..., Any]
+    actor: Actor | Callable[[Look], Actor]
+    now: datetime
+    form: _Form | None
+    arguments: dict[str, Any]
+
+    def do(self, session: Session, works: list[Work], *, ask_first: bool) -> Any:
+        """Do it, and leave among `works` what is to be written with the commit."""
+        actor = _who_acts(session, self.actor, self.now)
+        _check_permit(self.action, actor)
+        if self.form is not None and ask_first:
+            first = self.form.first_answer(session, actor, self.now)
+            if first is not None:
+                return first.answer
+            ask(session, FORGET_ANSWER, of_key=self.form.key)
+        work = Work(session, actor, self.now)
+        answer = self.action(work, **self.arguments)
+        if self.form is not None:
+            work.write(
+                IdempotencyKey,
+                key=self.form.key,
+                actor=actor.label,
+                action=action_name(self.action),
+                arguments_hash=self.form.arguments_hash,
+                answer=answer,
+                at=self.now,
+            )
+        works.append(work)
+        return answer
+
+
+def _written(asked: _Asked) -> Any:
+    """The answer, committed; with others of the moment where the action allows it."""
+    if not asked.action.__dict__.get("grouped"):
+        return _write([asked])[0]
+    try:
+        return _groups.run(asked)
+    except database.Busy:
+        raise Refusal("desk_busy") from None
+    except Undone:
+        return _write([asked])[0]
+
+
+def _write(group: Sequence[_Asked], *, ask_first: bool = False) -> list[Any]:
+    with _writing() as session:
+        return _do(session, group, ask_first=ask_first)
+
+
+def _write_group(take: Callable[[], Sequence[_Asked]]) -> list[Any]:
+    with _writing() as session:
+        # Taken only now, when the writer's lock is there: until then others join.
+        return _do(session, take())
+
+
+def _do(session: Session, group: Sequence[_Asked], *, ask_first: bool = False) -> list[Any]:
+    works: list[Work] = []
+    answers = [asked.do(session, works, ask_first=ask_first) for asked in group]
+    _close_books(session, works)
+    return answers
+
+
+LARGEST_GROUP = 16
+_groups = GroupCommit(_write_group, most=LARGEST_GROUP)
 
 
 def _answer_instead(form: _Form, actor: Actor | Callable[[Look], Actor], now: datetime) -> Any:

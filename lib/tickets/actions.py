@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from db.codes import (
     CancelReason,
@@ -36,7 +37,7 @@ from lib.messages.actions import notify
 from lib.shared.calendar import FARTHEST_DUE, NoDue, epoch
 from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
-from lib.shared.work import WITH_ROLES, Work, permit
+from lib.shared.work import WITH_ROLES, Work, grouped, permit
 from lib.tickets import rules
 from lib.tickets.derivation import BEGUN, recompute
 from lib.tickets.facts import add_event as add_event
@@ -53,16 +54,37 @@ NEXT_NUMBER = (
     .values(value=Counter.value + 1)
     .returning(Counter.value)
 )
-CUSTOMER_AND_CONTACT = (
-    select(Customer, Contact)
+_site_of_item = aliased(Site)
+BESIDE = (
+    select(
+        Customer.name.label("customer_name"),
+        Customer.search_key.label("customer_key"),
+        Customer.level,
+        Customer.sales_owner_id,
+        Contact.customer_id.label("contact_of"),
+        Contact.name.label("contact_name"),
+        Contact.search_key.label("contact_key"),
+        Contact.phone_digits,
+        Site.customer_id.label("site_of"),
+        _site_of_item.customer_id.label("item_of"),
+        Item.site_id.label("item_at"),
+        Item.warranty_start_on,
+        Item.warranty_months,
+    )
+    .select_from(Customer)
     .outerjoin(Contact, Contact.id == bindparam("of_contact"))
+    .outerjoin(Site, Site.id == bindparam("of_site"))
+    .outerjoin(Item, Item.id == bindparam("of_item"))
+    .outerjoin(_site_of_item, _site_of_item.id == Item.site_id)
     .where(Customer.id == bindparam("of_customer"))
 )
+"""A customer, and the contact, site and item that a case is to name, each with whose it is."""
 LAST_REOPENED = select(func.max(TicketEvent.at)).where(
     TicketEvent.ticket_id == bindparam("of_ticket"), TicketEvent.kind == EventKind.REOPENED
 )
 
 
+@grouped
 @permit(Role.HOTLINE, Role.SUPERVISOR)
 def open_ticket(
     work: Work,
@@ -97,7 +119,7 @@ def open_ticket(
         contact_id=contact_id,
         site_id=site_id,
         item_id=item_id,
-        coverage=coverage_of(work, item_id, received_at),
+        coverage=_coverage(None if item_id is None else beside, received_at),
         owner_id=work.actor.person_id,
         received_at=received_at,
         entered_at=work.now,
@@ -105,7 +127,7 @@ def open_ticket(
     work.session.add(ticket)
     work.session.flush()
     work.session.info.setdefault(BEGUN, {})[ticket.id] = beside
-    level = beside[0].level
+    level = beside.level
     add_event(
         work,
         ticket,
@@ -689,28 +711,34 @@ def _ensure_of_customer(
     contact_id: int | None,
     site_id: int | None,
     item_id: int | None,
-) -> tuple[Customer, Contact | None]:
-    asked = {"of_customer": customer_id, "of_contact": contact_id}
-    row = work.session.execute(CUSTOMER_AND_CONTACT, asked).one_or_none()
-    if row is None:
+) -> Any:
+    """The row of BESIDE. Refuses `not_found` and `not_of_customer`."""
+    asked = {"of_contact": contact_id, "of_site": site_id, "of_item": item_id}
+    beside = work.ask(BESIDE, of_customer=customer_id, **asked).one_or_none()
+    if beside is None:
         raise Refusal("not_found")
-    customer, contact = row
-    if contact is None and contact_id is not None:
+    named = (
+        (contact_id, beside.contact_of),
+        (site_id, beside.site_of),
+        (item_id, beside.item_of),
+    )
+    if any(asked is not None and whose is None for asked, whose in named):
         raise Refusal("not_found")
-    if contact is not None and contact.customer_id != customer_id:
+    if any(asked is not None and whose != customer_id for asked, whose in named):
         raise Refusal("not_of_customer")
-    if site_id is not None and work.get(Site, site_id).customer_id != customer_id:
+    if item_id is not None and site_id not in (None, beside.item_at):
         raise Refusal("not_of_customer")
-    if item_id is not None:
-        site = work.get(Site, work.get(Item, item_id).site_id)
-        if site.customer_id != customer_id or site_id not in (None, site.id):
-            raise Refusal("not_of_customer")
-    return customer, contact
+    return beside
 
 
 def coverage_of(work: Work, item_id: int | None, reported_at: datetime) -> CoverageState:
-    if item_id is None:
+    """The coverage of an item as it was at report time (W-01)."""
+    return _coverage(None if item_id is None else work.get(Item, item_id), reported_at)
+
+
+def _coverage(item: Any, reported_at: datetime) -> CoverageState:
+    """item: what has the columns of its warranty; None when nobody knows which it is."""
+    if item is None:
         return CoverageState.UNKNOWN
-    item = work.get(Item, item_id)
     reported_on = reported_at.astimezone(SHANGHAI).date()
     return coverage_state(item.warranty_start_on, item.warranty_months, reported_on)

@@ -17,7 +17,7 @@ from db.models.people import Person
 from db.models.tickets import NEVER_DUE, QueueRow, ReturnCall, Ticket, TicketEvent, Timer
 from lib.messages.actions import withdraw
 from lib.shared.calendar import epoch
-from lib.shared.work import Work, insertion
+from lib.shared.work import Work
 from lib.tickets import rules
 from lib.tickets.notices import ladder_of
 from lib.tickets.policies import matter_of, rulebook_of
@@ -63,10 +63,7 @@ SHOWN_BESIDE = select(
 END_QUEUE_ROW = delete(QueueRow).where(QueueRow.ticket_id == bindparam("of_ticket"))
 """What every write of a case asks, built once; through the connection, which spares the ORM's own work."""
 BEGUN = "tickets_begun"
-"""In the session's info: customer and contact of the cases that this transaction has opened, by id.
-
-Kept so, they are not read again for the queue's row.
-"""
+"""In the session's info: what was read beside the cases that this transaction has opened, by id."""
 
 FOUND_BY = ("search_key", "text_key", "phone_digits")
 """The columns of a queue row that a search reads, as `terms_of` takes them."""
@@ -90,8 +87,8 @@ def derive(work: Work, ticket: Ticket) -> None:
     moved = TimerChanges.between(ticket.id, stored, states)
     for timer_id, values in moved.changed:
         store.execute(update(Timer).where(Timer.id == timer_id), values)
-    if moved.new:
-        store.execute(insertion(Timer), moved.new)
+    for values in moved.new:
+        work.write(Timer, **values)
     if moved.gone:
         store.execute(delete(Timer).where(Timer.id.in_(moved.gone)))
     _move_return_call(work, ticket, states)
@@ -218,20 +215,18 @@ def _refresh_queue_row(work: Work, ticket: Ticket, states: list[TimerState]) -> 
         "of_contact": ticket.contact_id,
         "of_technician": ticket.technician_id,
     }
-    store = work.store
     if _begun(work, ticket):
         values = queue_values(ticket, states, *_shown_beside_new(work, ticket))
-        put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
-        told = {"ticket_id": ticket.id, "notice_at": epoch(work.now)}
-        store.execute(insertion(QueueRow), values | told)
+        work.put(put_terms, (ticket.id, terms_of(*(values[name] for name in FOUND_BY))))
+        work.write(QueueRow, ticket_id=ticket.id, notice_at=epoch(work.now), **values)
         return
     row = work.session.get(QueueRow, ticket.id)
     if row is None:
         row = QueueRow(ticket_id=ticket.id)
         work.session.add(row)
-    values = queue_values(ticket, states, *store.execute(SHOWN_BESIDE, beside).one())
+    values = queue_values(ticket, states, *work.store.execute(SHOWN_BESIDE, beside).one())
     if any(getattr(row, name) != values[name] for name in FOUND_BY):
-        put_terms(store, [(ticket.id, terms_of(*(values[name] for name in FOUND_BY)))])
+        work.put(put_terms, (ticket.id, terms_of(*(values[name] for name in FOUND_BY))))
     for name, value in values.items():
         setattr(row, name, value)
     row.notice_at = epoch(work.now)
@@ -245,17 +240,22 @@ def _begun(work: Work, ticket: Ticket) -> bool:
     return untouched and ticket.id in work.session.info.get(BEGUN, ())
 
 
+def beside_new(work: Work, ticket_id: int) -> Any:
+    """The row of actions.BESIDE of a case that this transaction has opened."""
+    return work.session.info[BEGUN][ticket_id]
+
+
 def _shown_beside_new(work: Work, ticket: Ticket) -> tuple[Any, ...]:
     """The same as SHOWN_BESIDE, of rows that opening the case has read already."""
-    customer, contact = work.session.info[BEGUN][ticket.id]
+    beside = beside_new(work, ticket.id)
     return (
-        customer.name,
-        contact and contact.name,
+        beside.customer_name,
+        beside.contact_name,
         None,
         None,
-        customer.search_key,
-        contact and contact.search_key,
-        contact and contact.phone_digits,
+        beside.customer_key,
+        beside.contact_key,
+        beside.phone_digits,
         work.now,
     )
 

@@ -13,7 +13,6 @@ from db.codes import (
     Priority,
     Role,
 )
-from db.models.customers import Customer
 from db.models.items import Item
 from db.models.tickets import Ticket
 from lib.customers.actions import add_contact, add_customer, add_site, reveal_contact
@@ -22,12 +21,13 @@ from lib.messages.actions import Message, next_levels, send
 from lib.messages.roster import read_roster
 from lib.shared.errors import Refusal
 from lib.shared.settings import settings
-from lib.shared.work import Look, Work, permit
+from lib.shared.work import Look, Work, grouped, permit
 from lib.tickets import queries
 from lib.tickets.actions import ensure_technician, log_inbound, open_ticket
 from lib.tickets.calls import CallTold, write_answered
 from lib.tickets.commitments import add_commitment, promise_call_back
 from lib.tickets.crew import is_anybody_free
+from lib.tickets.derivation import beside_new
 from lib.tickets.facts import add_event
 from lib.tickets.rules import ensure_open
 
@@ -66,6 +66,7 @@ class Place:
     new_item: NewItem | None = None
 
 
+@grouped
 @permit(Role.HOTLINE, Role.SUPERVISOR)
 def take_call(
     work: Work,
@@ -147,16 +148,16 @@ def take_call(
         )
     if by_call:
         _promise(work, call, work.get(Ticket, ticket_id))
-    _tell(work, ticket_id, work.get(Customer, customer_id))
+    _tell(work, ticket_id, beside_new(work, ticket_id).sales_owner_id)
     return ticket_id
 
 
-def _tell(work: Work, ticket_id: int, customer: Customer) -> None:
+def _tell(work: Work, ticket_id: int, sales_owner_id: int | None) -> None:
     """Step 6: the customer's sales owner is told, else all of sales; dispatchers when nobody is free (S-23)."""
     roster = read_roster(work.session, work.now)
     sales = [roster.holders(Role.SALES)]
-    if customer.sales_owner_id is not None:
-        sales.insert(0, [customer.sales_owner_id])
+    if sales_owner_id is not None:
+        sales.insert(0, [sales_owner_id])
     messages = [
         Message(
             NoticeKind.SALES_NOTICE,

@@ -24,6 +24,7 @@ from db.models.people import (
     Person,
     PersonRole,
 )
+from lib.shared.audit import verify_chain
 from lib.shared.errors import Refusal
 from lib.shared.work import (
     KEY_DAYS,
@@ -33,6 +34,7 @@ from lib.shared.work import (
     Work,
     actor_of,
     audit_hash,
+    grouped,
     guest,
     look,
     perform,
@@ -41,6 +43,7 @@ from lib.shared.work import (
     together,
 )
 from lib.tickets.actions import next_number
+from tests.groups import one_group
 from tests.tickets.statements import statements
 
 
@@ -52,6 +55,15 @@ def bring_customer(work: Work, *, name: str) -> int:
     work.record("customer.brought", customer)
     work.touch_ticket(customer.id)
     return customer.id
+
+
+@grouped
+@permit(Role.HOTLINE, Role.SUPERVISOR)
+def bring_in_company(work: Work, *, name: str) -> int:
+    """A group is made of these; a name that is there already is refused."""
+    if work.session.scalar(select(Customer.id).where(Customer.name == name)) is not None:
+        raise Refusal("company_known")
+    return bring_customer(work, name=name)
 
 
 @permit(Role.HOTLINE)
@@ -420,6 +432,82 @@ def test_of_eight_who_save_at_once_one_wins_and_seven_are_told(hotline, now):
         with database.ReadSession() as session:
             assert session.get(Customer, customer_id).name == winner
     assert count(AuditRow) == 6
+
+
+@pytest.mark.postgres_smoke
+def test_what_waits_for_the_writer_together_is_one_commit(cast, hotline, now):
+    before = books()
+    later = now + timedelta(seconds=1)
+    with one_group(now) as ask:
+        futures = [
+            ask(bring_in_company, actor=hotline, now=now, key="one", name="华庭"),
+            ask(bring_in_company, actor=cast.supervisor, now=later, name="锦江"),
+            ask(bring_in_company, actor=hotline, now=now, name="和平"),
+        ]
+    ids = [future.result() for future in futures]
+    with database.ReadSession() as session:
+        assert [session.get(Customer, each).name for each in ids] == ["华庭", "锦江", "和平"]
+        assert session.get(Customer, ids[1]).created_at == later
+        changes = select(Change.number, Change.ticket_id).order_by(Change.number, Change.ticket_id)
+        told = session.execute(changes).all()[-3:]
+        audited = session.execute(
+            select(AuditRow.at, AuditRow.actor_id, AuditRow.subject_id).order_by(AuditRow.id)
+        )
+        assert [tuple(row) for row in audited.all()[-3:]] == [
+            (now, hotline.person_id, ids[0]),
+            (later, cast.supervisor.person_id, ids[1]),
+            (now, hotline.person_id, ids[2]),
+        ]
+        assert verify_chain(session) is None
+    assert [(number - before[5], ticket_id) for number, ticket_id in told] == [
+        (1, each) for each in ids
+    ]
+    assert perform(bring_in_company, actor=hotline, now=now, key="one", name="华庭") == ids[0]
+
+
+@pytest.mark.postgres_smoke
+def test_what_one_of_a_group_is_refused_costs_the_others_nothing(cast, hotline, now):
+    perform(bring_in_company, actor=hotline, now=now, name="在写")
+    with one_group(now) as ask:
+        futures = [
+            ask(bring_in_company, actor=actor, now=now, name=name)
+            for actor, name in [
+                (hotline, "华庭"),
+                (hotline, "在写"),
+                (hotline, "锦江"),
+                (cast.technician, "和平"),
+            ]
+        ]
+    saved = [futures[0].result(), futures[2].result()]
+    assert len(set(saved)) == 2
+    assert futures[1].exception().key == "company_known"
+    assert futures[3].exception().key == "no_longer_allowed"
+    with database.ReadSession() as session:
+        names = session.scalars(select(Customer.name).order_by(Customer.name)).all()
+        assert sorted(names) == sorted(["在写", "华庭", "锦江"])
+        assert verify_chain(session) is None
+    assert count(AuditRow) == count(Change) == 3
+
+
+@pytest.mark.postgres_smoke
+def test_a_form_that_is_twice_in_a_group_makes_one_record(hotline, now):
+    with one_group(now) as ask:
+        futures = [
+            ask(bring_in_company, actor=hotline, now=now, key=key, name=name)
+            for key, name in [("one", "华庭"), ("one", "华庭"), ("two", "锦江")]
+        ]
+    answers = [future.result() for future in futures]
+    assert answers[0] == answers[1] != answers[2]
+    assert count(Customer) == count(IdempotencyKey) == 2
+
+
+def test_one_whom_no_group_takes_in_time_is_told_so_and_nothing_is_kept(hotline, now, monkeypatch):
+    monkeypatch.setattr(database, "LONGEST_WAIT", 0.05)
+    with one_group(now) as ask:
+        late = ask(bring_in_company, actor=hotline, now=now, key="one", name="华庭")
+        assert late.exception().key == "desk_busy"
+    assert books()[:4] == (0, 0, 0, 0)
+    assert perform(bring_in_company, actor=hotline, now=now, key="one", name="华庭") > 0
 
 
 @pytest.mark.postgres_smoke

@@ -13,11 +13,13 @@ from db.models.people import Person
 from db.models.tickets import Commitment, Ticket, TicketEvent, Timer
 from lib.customers.actions import change_card
 from lib.shared.errors import Refusal
-from lib.shared.work import look, perform
+from lib.shared.work import look, perform, system
 from lib.tickets.callers import case_number, find_any_caller
 from lib.tickets.calls import CallTold
 from lib.tickets.intake import Caller, take_call, wish_technician
 from lib.tickets.queries import find_promise
+from lib.verification import CHECKS
+from tests.groups import one_group
 from tests.tickets.statements import statements
 from tests.tickets.test_calls import told_of
 
@@ -154,6 +156,27 @@ def test_saving_a_whole_call_of_a_known_caller_takes_few_statements(cast, now):
         take(cast.hotline, now, caller=known, call=call, key="form-1")
     most = 21 if database.is_sqlite() else 20
     assert 0 < len(sent) <= most, "\n".join(told[:200] for told, _ in sent)
+
+
+@pytest.mark.postgres_smoke
+def test_a_call_more_in_a_group_takes_few_statements_more(cast, now):
+    with database.ReadSession() as session:
+        first = session.get(Ticket, take(cast.hotline, now))
+    known = Caller(first.customer_id, contact_id=first.contact_id)
+    call = CallTold(now, promised_at=now + timedelta(minutes=30), promise="10:30")
+    called = told_of(now, caller=known, call=call)
+    sent = {}
+    for size in (2, 8):
+        with statements(database.writer()) as sent[size], one_group(now) as ask:
+            for nth in range(size):
+                ask(take_call, actor=cast.hotline, now=now, key=f"{size}-{nth}", **called)
+    assert 0 < len(sent[8]) - len(sent[2]) <= 6 * 8
+    with database.ReadSession() as session:
+        assert session.scalars(select(Ticket.number).order_by(Ticket.id)).all() == [
+            f"CC-2026-{nth:06}" for nth in range(1, 12)
+        ]
+    for check in CHECKS:
+        assert look(check, actor=system("verify"), now=now).ok, check
 
 
 @pytest.mark.parametrize(
