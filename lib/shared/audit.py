@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from db import session as database
 from db.models.people import AuditHead, AuditRow
+from lib.shared.books import audit_hash
 from lib.shared.settings import settings
-from lib.shared.work import Work, audit_hash, permit
+from lib.shared.work import Work, permit
 
 START = "0" * 64
 """The hash before the first row."""

@@ -6,78 +6,47 @@ a form is repeated is seen when its key is written, or when it is refused: what 
 """
 
 import hashlib
-import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     Connection,
     CursorResult,
     Executable,
-    Insert,
-    Text,
     bindparam,
-    cast,
     delete,
     event,
-    func,
-    insert,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, make_transient_to_detached
 from sqlalchemy.orm.exc import StaleDataError
 
 from db import session as database
 from db.codes import ActorKind, Role
 from db.models.base import Base
 from db.models.people import (
-    AuditHead,
-    AuditRow,
-    Change,
     ChangeHead,
     IdempotencyKey,
     Person,
     PersonRole,
 )
+from lib.shared import books
 from lib.shared.errors import Refusal
 from lib.shared.group_commit import GroupCommit, Undone
-from lib.shared.settings import key as secret_key
 
 T = TypeVar("T")
-K = TypeVar("K")
 Row = TypeVar("Row", bound=Base)
 TRIES = 3
 KEY_DAYS = 30
 BUSY = {"55P03", "SQLITE_BUSY"}
 """Another writer's lock was not given up in time, on PostgreSQL and SQLite."""
 
-TAKE_CHANGE_NUMBER = (
-    update(ChangeHead).where(ChangeHead.id == 1).values(number=ChangeHead.number + 1)
-)
-_taken = TAKE_CHANGE_NUMBER.returning(
-    ChangeHead.number, func.pg_notify("desk", cast(ChangeHead.number, Text))
-).cte("taken")
-ANNOUNCE = insert(Change).from_select(
-    ["number", "ticket_id"],
-    select(_taken.c.number, func.unnest(bindparam("touched", type_=ARRAY(BigInteger)))),
-)
-"""PostgreSQL: take the next number, ring the bell with it and write which cases it is of, in one statement."""
-LOCK_AUDIT_HEAD = (
-    update(AuditHead)
-    .where(AuditHead.id == 1)
-    .values(audit_id=AuditHead.audit_id)
-    .returning(AuditHead.audit_id, AuditHead.hash)
-)
-MOVE_AUDIT_HEAD = update(AuditHead).where(AuditHead.id == 1)
 PERSON_NOW = (
     select(Person.id, Person.name, Person.active, Person.epoch, PersonRole.role)
     .outerjoin(PersonRole, PersonRole.person_id == Person.id)
@@ -221,6 +190,25 @@ class Work:
         """
         self.rows.append((model, values))
 
+    def insert(self, row: Row) -> Row:
+        """Insert a row at once, because its id is needed: by a plain statement, a third of the ORM's work.
+
+        For tables whose key is `id` and whose defaults are plain values; what is not told takes its default or None.
+        """
+        self.session.flush()
+        told = row.__dict__
+        values = {
+            name: told.get(name, default) for name, default in books.plain_defaults(type(row))
+        }
+        for name in values.keys() - told.keys():
+            setattr(row, name, values[name])
+        key = self.store.execute(books.insertion(type(row)), values).inserted_primary_key
+        assert key is not None
+        row.id = key[0]  # type: ignore[attr-defined]
+        make_transient_to_detached(row)
+        self.session.add(row)
+        return row
+
     def put(self, writer: Callable[[Connection, list[T]], None], row: T) -> None:
         """Have `writer(store, rows)` write this with the commit, where no model has the row; once for all of them."""
         self.puts.append((writer, row))
@@ -236,99 +224,6 @@ class Work:
     def before_commit(self, step: Callable[["Work", T], None], subject: T) -> None:
         """Run `step(work, subject)` before the commit: once, however many verbs of this transaction ask for it."""
         self.steps_before_commit[step, id(subject)] = (step, subject)
-
-
-@cache
-def insertion(model: type[Base]) -> Insert:
-    """The statement that inserts rows of a table, built once."""
-    return insert(model)
-
-
-def _close_books(session: Session, works: Sequence[Work]) -> None:
-    """Write what the verbs left for the commit, chain the audit rows, take the change number: last of all."""
-    session.flush()
-    store = session.connection()
-    told = [len(work.rows) for work in works]
-    _write_rows(store, [row for work in works for row in work.rows])
-    steps = {
-        asked: (work, *step) for work in works for asked, step in work.steps_before_commit.items()
-    }
-    for work, step, subject in steps.values():
-        step(work, subject)
-    session.flush()
-    _write_rows(store, [row for work, n in zip(works, told, strict=True) for row in work.rows[n:]])
-    for writer, rows in _gathered(put for work in works for put in work.puts):
-        writer(store, rows)
-    _chain_records(session, works)
-    touched = sorted(set().union(*(work.touched for work in works)))
-    if not touched:
-        return
-    if not database.is_sqlite():
-        store.execute(ANNOUNCE, {"touched": touched})
-        return
-    number = store.execute(TAKE_CHANGE_NUMBER.returning(ChangeHead.number)).scalar_one()
-    store.execute(insertion(Change), [{"number": number, "ticket_id": each} for each in touched])
-
-
-def _write_rows(store: Connection, rows: Iterable[tuple[type[Base], dict[str, Any]]]) -> None:
-    for model, written in _gathered(rows):
-        # Through the connection: the ORM's insert would break a batch wherever a value is None.
-        store.execute(insertion(model), written)
-
-
-def _gathered(told: Iterable[tuple[K, T]]) -> Iterable[tuple[K, list[T]]]:
-    """What is told of each key, in the order of the keys' first mention."""
-    found: dict[K, list[T]] = {}
-    for key, row in told:
-        found.setdefault(key, []).append(row)
-    return found.items()
-
-
-def _chain_records(session: Session, works: Sequence[Work]) -> None:
-    if not any(work.records for work in works):
-        return
-    # The update takes the head's row lock, so that two writers cannot chain onto one row.
-    store = session.connection()
-    number, previous = store.execute(LOCK_AUDIT_HEAD).one()
-    rows = []
-    for work in works:
-        for record in work.records:
-            number += 1
-            subject = record["subject"]
-            row = {
-                "id": number,
-                "at": work.now,
-                "actor_kind": work.actor.kind,
-                "actor_id": work.actor.person_id,
-                "actor_name": "" if work.actor.person_id is not None else work.actor.name,
-                "action": record["action"],
-                "subject_kind": subject.__tablename__ if subject is not None else "",
-                "subject_id": getattr(subject, "id", None),
-                "details": record["details"],
-                "previous_hash": previous,
-            }
-            previous = row["hash"] = audit_hash(row)
-            rows.append(row)
-    store.execute(insertion(AuditRow), rows)
-    store.execute(MOVE_AUDIT_HEAD, {"audit_id": number, "hash": previous})
-
-
-def audit_hash(row: dict[str, Any]) -> str:
-    """The keyed hash of an audit row over all its values and the hash before (security 19)."""
-    told = [
-        row["id"],
-        row["at"].astimezone(UTC).isoformat(),
-        str(row["actor_kind"]),
-        row["actor_id"],
-        row["actor_name"],
-        row["action"],
-        row["subject_kind"],
-        row["subject_id"],
-        row["details"],
-        row["previous_hash"],
-    ]
-    message = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str).encode()
-    return hmac.new(secret_key("audit"), message, hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -528,7 +423,7 @@ def _write_group(take: Callable[[], Sequence[_Asked]]) -> list[Any]:
 def _do(session: Session, group: Sequence[_Asked], *, ask_first: bool = False) -> list[Any]:
     works: list[Work] = []
     answers = [asked.do(session, works, ask_first=ask_first) for asked in group]
-    _close_books(session, works)
+    books.close(session, works)
     return answers
 
 
@@ -554,6 +449,7 @@ class Together:
         self._kept: set[object] = set()
         event.listen(session, "loaded_as_persistent", self._keep)
         event.listen(session, "pending_to_persistent", self._keep)
+        event.listen(session, "detached_to_persistent", self._keep)
 
     def _keep(self, _session: Session, row: object) -> None:
         self._kept.add(row)
@@ -584,7 +480,7 @@ def together() -> Iterator[Together]:
     with _writing() as session:
         steps = Together(session)
         yield steps
-        _close_books(session, steps.works)
+        books.close(session, steps.works)
 
 
 def _who_acts(session: Session, actor: Actor | Callable[[Look], Actor], now: datetime) -> Actor:

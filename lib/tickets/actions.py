@@ -108,24 +108,24 @@ def open_ticket(
     received_at = received_at.replace(microsecond=0)
     rules.ensure_received_in_time(received_at, work.now)
     beside = _ensure_of_customer(work, customer_id, contact_id, site_id, item_id)
-    ticket = Ticket(
-        number=next_number(work),
-        status=TicketStatus.NEW,
-        priority=priority,
-        channel=channel,
-        fault=fault,
-        words=rules.ensure_readable(words.strip()),
-        customer_id=customer_id,
-        contact_id=contact_id,
-        site_id=site_id,
-        item_id=item_id,
-        coverage=_coverage(None if item_id is None else beside, received_at),
-        owner_id=work.actor.person_id,
-        received_at=received_at,
-        entered_at=work.now,
+    ticket = work.insert(
+        Ticket(
+            number=next_number(work),
+            status=TicketStatus.NEW,
+            priority=priority,
+            channel=channel,
+            fault=fault,
+            words=rules.ensure_readable(words.strip()),
+            customer_id=customer_id,
+            contact_id=contact_id,
+            site_id=site_id,
+            item_id=item_id,
+            coverage=_coverage(None if item_id is None else beside, received_at),
+            owner_id=work.actor.person_id,
+            received_at=received_at,
+            entered_at=work.now,
+        )
     )
-    work.session.add(ticket)
-    work.session.flush()
     work.session.info.setdefault(BEGUN, {})[ticket.id] = beside
     level = beside.level
     add_event(

@@ -38,18 +38,18 @@ def add_commitment(
     due_at = due_at.replace(microsecond=0)
     if due_at < promised_at:
         raise Refusal("promise_in_past")
-    commitment = Commitment(
-        ticket_id=ticket.id,
-        kind=kind,
-        state=CommitmentState.OPEN,
-        words=rules.ensure_readable(words.strip(), limit=WORDS_LENGTH),
-        promised_at=promised_at,
-        promised_by_id=work.actor.person_id,
-        due_at=due_at,
-        policy_id=policy_id,
+    commitment = work.insert(
+        Commitment(
+            ticket_id=ticket.id,
+            kind=kind,
+            state=CommitmentState.OPEN,
+            words=rules.ensure_readable(words.strip(), limit=WORDS_LENGTH),
+            promised_at=promised_at,
+            promised_by_id=work.actor.person_id,
+            due_at=due_at,
+            policy_id=policy_id,
+        )
     )
-    work.session.add(commitment)
-    work.session.flush()
     facts.add_event(
         work,
         ticket,

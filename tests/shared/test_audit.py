@@ -12,7 +12,8 @@ from db import session as database
 from db.models.people import AuditHead, AuditRow
 from lib.shared import audit
 from lib.shared.audit import BadRow, Damage, verify_chain
-from lib.shared.work import Work, audit_hash, perform, permit, system
+from lib.shared.books import audit_hash
+from lib.shared.work import Work, perform, permit, system
 
 ROWS = 50
 POSITIONS = (1, 2, 25, 49, 50)

@@ -24,7 +24,9 @@ from db.models.people import (
     Person,
     PersonRole,
 )
+from db.models.tickets import TicketEvent
 from lib.shared.audit import verify_chain
+from lib.shared.books import audit_hash
 from lib.shared.errors import Refusal
 from lib.shared.work import (
     KEY_DAYS,
@@ -33,7 +35,6 @@ from lib.shared.work import (
     Looks,
     Work,
     actor_of,
-    audit_hash,
     grouped,
     guest,
     look,
@@ -520,6 +521,45 @@ def test_what_fails_half_way_leaves_nothing(hotline, now, error):
         perform(bring_customer_and_fail, actor=hotline, now=now, key="form-1", error=error)
     assert books() == before
     assert perform(bring_customer, actor=hotline, now=now, name="锦江")
+
+
+@pytest.mark.postgres_smoke
+def test_a_row_that_is_inserted_for_its_id_is_as_the_orm_would_have_it(hotline, now):
+    told = {}
+
+    @permit(Role.HOTLINE)
+    def insert_one(work: Work) -> int:
+        one = work.insert(Customer(name="华庭", created_at=now))
+        assert work.get(Customer, one.id) is one
+        with statements(database.writer()) as asked:
+            told.update({each.key: getattr(one, each.key) for each in Customer.__table__.columns})
+        assert asked == []
+        one.name = "锦江"
+        return one.id
+
+    @permit(Role.HOTLINE)
+    def add_one(work: Work) -> int:
+        one = Customer(name="锦江", created_at=now)
+        work.session.add(one)
+        work.session.flush()
+        return one.id
+
+    ids = [perform(action, actor=hotline, now=now) for action in (insert_one, add_one)]
+    with database.ReadSession() as session:
+        inserted, added = (
+            {name: getattr(session.get(Customer, each), name) for name in told} for each in ids
+        )
+    assert inserted == told | {"name": "锦江", "version": 2}
+    assert added | {"id": ids[0], "version": 2} == inserted
+
+
+def test_only_a_table_with_plain_defaults_is_inserted_at_once(hotline, now):
+    @permit(Role.HOTLINE)
+    def insert_event(work: Work) -> None:
+        work.insert(TicketEvent(ticket_id=1, at=now))
+
+    with pytest.raises(TypeError, match="details"):
+        perform(insert_event, actor=hotline, now=now)
 
 
 def test_a_time_without_a_zone_is_refused_at_the_door_and_in_a_row(hotline, now):
