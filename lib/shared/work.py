@@ -7,7 +7,7 @@ a form is repeated is seen when its key is written, or when it is refused: what 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, joinedload, make_transient_to_detached
+from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.exc import StaleDataError
 
 from db import session as database
@@ -56,6 +57,9 @@ ANSWERED = select(*IdempotencyKey.__table__.c).where(IdempotencyKey.key == bindp
 FORGET_ANSWER = delete(IdempotencyKey).where(IdempotencyKey.key == bindparam("of_key"))
 """What every write asks, built once; through the connection, which spares the ORM's own work."""
 WITH_ROLES = (joinedload(Person.roles),)
+
+ANSWERS = "answers_of_group"
+"""In the session's info of a group: what was asked for all of it."""
 
 TRIED_AGAIN = ("40001", "40P01")
 """PostgreSQL's serialization failure and deadlock: the transaction is run again."""
@@ -177,7 +181,18 @@ class Work:
 
     def ask(self, statement: Executable, **asked: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement that was built once for its module, after all that the verbs have changed so far."""
-        return ask(self.session, statement, **asked)
+        self.session.flush()
+        return self.store.execute(statement, asked)
+
+    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+        """The answer of `ask()`, asked once for a whole group; only for what no grouped action changes."""
+        answers: dict[Hashable, Any] | None = self.session.info.get(ANSWERS)
+        if answers is None:
+            return ask()
+        if what not in answers:
+            answers[what] = ask()
+        answer: T = answers[what]
+        return answer
 
     def record(self, action: str, subject: Base | None = None, **details: Any) -> None:
         """Write an audit row with the commit: ids and codes only, never personal values."""
@@ -196,12 +211,11 @@ class Work:
         For tables whose key is `id` and whose defaults are plain values; what is not told takes its default or None.
         """
         self.session.flush()
-        told = row.__dict__
+        told = instance_dict(row)
         values = {
             name: told.get(name, default) for name, default in books.plain_defaults(type(row))
         }
-        for name in values.keys() - told.keys():
-            setattr(row, name, values[name])
+        told.update(values)
         key = self.store.execute(books.insertion(type(row)), values).inserted_primary_key
         assert key is not None
         row.id = key[0]  # type: ignore[attr-defined]
@@ -416,6 +430,7 @@ def _write(group: Sequence[_Asked], *, ask_first: bool = False) -> list[Any]:
 
 def _write_group(take: Callable[[], Sequence[_Asked]]) -> list[Any]:
     with _writing() as session:
+        session.info[ANSWERS] = {}
         # Taken only now, when the writer's lock is there: until then others join.
         return _do(session, take())
 

@@ -154,7 +154,8 @@ def take_call(
 
 def _tell(work: Work, ticket_id: int, sales_owner_id: int | None) -> None:
     """Step 6: the customer's sales owner is told, else all of sales; dispatchers when nobody is free (S-23)."""
-    roster = read_roster(work.session, work.now)
+    second = work.now.replace(microsecond=0)
+    roster = work.once(("roster", second), lambda: read_roster(work.session, second))
     sales = [roster.holders(Role.SALES)]
     if sales_owner_id is not None:
         sales.insert(0, [sales_owner_id])
@@ -166,7 +167,8 @@ def _tell(work: Work, ticket_id: int, sales_owner_id: int | None) -> None:
             ticket_id=ticket_id,
         )
     ]
-    if not is_anybody_free(work, roster.holders(Role.TECHNICIAN)):
+    technicians = roster.holders(Role.TECHNICIAN)
+    if not work.once(("anybody free", second), lambda: is_anybody_free(work, technicians)):
         messages.append(
             Message(
                 NoticeKind.NOBODY_FREE,

@@ -502,6 +502,24 @@ def test_a_form_that_is_twice_in_a_group_makes_one_record(hotline, now):
     assert count(Customer) == count(IdempotencyKey) == 2
 
 
+def test_what_is_asked_once_is_shared_by_a_group_and_by_nobody_else(hotline, now):
+    asked = []
+
+    @grouped
+    @permit(Role.HOTLINE)
+    def ask_once(work: Work, *, what: str) -> int:
+        return work.once(what, lambda: asked.append(what) or len(asked))
+
+    with one_group(now) as ask:
+        futures = [
+            ask(ask_once, actor=hotline, now=now, what=what)
+            for what in ("roster", "roster", "free")
+        ]
+    assert [future.result() for future in futures] == [1, 1, 2]
+    assert perform(ask_once, actor=hotline, now=now, what="roster") == 3
+    assert perform(ask_once, actor=hotline, now=now, what="roster") == 4
+
+
 def test_one_whom_no_group_takes_in_time_is_told_so_and_nothing_is_kept(hotline, now, monkeypatch):
     monkeypatch.setattr(database, "LONGEST_WAIT", 0.05)
     with one_group(now) as ask:
