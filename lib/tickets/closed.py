@@ -6,9 +6,11 @@ What has ended is never listed whole: that would cost more with every year the d
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, func, select
 
+from db import session as database
 from db.models.customers import Contact, Customer
 from db.models.people import Person
 from db.models.tickets import NEVER_DUE, QueueRow, Ticket
@@ -18,7 +20,7 @@ from lib.shared.clock import SHANGHAI
 from lib.shared.errors import Refusal
 from lib.shared.work import Look, read_change_number
 from lib.tickets.queries import reads_all, visible_to
-from lib.tickets.queue import PAGE_ROWS, QueuePage, list_technicians
+from lib.tickets.queue import PAGE_ROWS, QueuePage, technicians
 from lib.tickets.queue_filter import (
     NOBODY,
     Key,
@@ -85,7 +87,7 @@ def read_cases(look: Look, *, where: QueueFilter, after: Place | None = None) ->
         (lines[-1].received_at, lines[-1].id) if more else None,
         None if more or start is not None else len(lines),
         tally,
-        list_technicians(look.session),
+        technicians.at(look.session, number),
         cut_short=not more and looked_at >= MOST_LOOKED_AT,
     )
 
@@ -177,13 +179,20 @@ ROWS = (
     .outerjoin(Person, Person.id == Ticket.technician_id)
 )
 """The first columns are those of QueueLine up to its version, in its order."""
-OF_IDS = ROWS.where(Ticket.id.in_(bindparam("ids", expanding=True)))
+_ids: Any = bindparam("ids", expanding=True)
+OF_IDS = {
+    "sqlite": ROWS.where(Ticket.id.in_(_ids)),
+    # One array: with a parameter for each id the driver would read the statement anew each time.
+    "postgresql": ROWS.where(Ticket.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
+}
 
 
 def _lines(look: Look, where: QueueFilter, ids: list[int]) -> list[QueueLine]:
     """The rows of these cases, in their order, as far as the filter's codes hold them."""
     held = _conditions(look, where)
-    query = OF_IDS.where(*held) if held else OF_IDS
+    query = OF_IDS[database.reader().dialect.name]
+    if held:
+        query = query.where(*held)
     found = {}
     for row in look.ask(query, ids=ids):
         *facts, customer_id, received_at, title, words, customer_key, contact_key, digits = row

@@ -23,6 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
+from db import session as database
 from db.codes import (
     Role,
 )
@@ -88,7 +89,8 @@ def read_queue(
     if where.is_narrowed:
         whole = low is None and high is None
         total = len(lines) if whole else _count(look.session, where, now)
-    return QueuePage(where, number, lines, low, high, total, tally, list_technicians(look.session))
+    people = technicians.at(look.session, number)
+    return QueuePage(where, number, lines, low, high, total, tally, people)
 
 
 def _key_at(session: Session, where: QueueFilter, place: Place | None) -> Key | None:
@@ -201,6 +203,19 @@ def find_lines(session: Session, ids: Collection[int]) -> dict[int, QueueLine]:
     return {line.id: line for line in (QueueLine(*row) for row in found)}
 
 
-def list_technicians(session: Session) -> list[tuple[int, str]]:
-    """Active technicians, id and name, by name."""
-    return [(person_id, name) for person_id, name in ask(session, TECHNICIANS)]
+class _Technicians:
+    """Active technicians, id and name, by name: asked again when something has changed, who works there or else."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[str, int, list[tuple[int, str]]] = ("", 0, [])
+
+    def at(self, session: Session, number: int) -> list[tuple[int, str]]:
+        """As they were at change `number`, that of this very transaction."""
+        store, changed, people = self._kept
+        if (store, changed) != (database.url(), number):
+            people = [(person_id, name) for person_id, name in ask(session, TECHNICIANS)]
+            self._kept = (database.url(), number, people)
+        return people
+
+
+technicians = _Technicians()

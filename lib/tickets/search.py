@@ -1,20 +1,21 @@
 """The index of all cases, open and closed: filled by the writing transaction, asked newest first with a cap."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db import session as database
 from db.models.customers import Contact, Customer
-from db.models.people import Counter
+from db.models.people import Counter as StoredCounter
 from db.models.tickets import QueueRow, Ticket
 from lib.customers.rules import MANY, plain
-from lib.shared.work import Look, Work, permit
+from lib.shared.work import Look, Work, ask, permit
 from lib.tickets.terms import (
     Asked,
     likely_share,
@@ -39,6 +40,10 @@ FEW = 1000
 TAKEN_NEXT = 150
 FASTER = 4
 """At most so many times as many buckets are asked next."""
+BEYOND = 2**31 - 1
+"""More than any case's id."""
+SAMPLED = 300
+"""Cases whose terms tell on SQLite which are common."""
 STATISTICS_LAST = 600.0
 """Seconds for which the store's statistics of terms are taken as read."""
 
@@ -115,23 +120,33 @@ def newest_ids(session: Session, asked: Asked, *, before: int | None, most: int)
     """The ids of cases that may hold what is asked, the newest first, below `before`; at most `most`."""
     if not asked:
         return
-    if before is None:
-        newest = session.scalar(select(Ticket.id).order_by(Ticket.id.desc()).limit(1))
-        before = (newest or 0) + 1
+    known = statistics.read(session)
+    if known.shares:
+        asked = rarest(asked, known.shares)
     if database.is_sqlite():
-        yield from session.scalars(
-            text(
-                "SELECT rowid FROM ticket_search WHERE ticket_search MATCH :asked"
-                " AND rowid < :before ORDER BY rowid DESC LIMIT :most"
-            ),
-            {"asked": sqlite_query(asked), "before": before, "most": most},
-        )
+        last = BEYOND if before is None else before
+        question = {"asked": sqlite_query(asked), "before": last, "most": most}
+        yield from ask(session, NEWEST_FIRST, **question).scalars()
         return
-    shares = statistics.read(session)
-    if shares:
-        asked = rarest(asked, shares)
-    first = _first_step(before, likely_share(asked, shares)) if shares else 2
-    yield from _by_buckets(session, postgresql_query(asked), before, most, first)
+    step = 2
+    if known.shares:
+        last = known.newest + 1 if before is None else before
+        step = _first_step(last, likely_share(asked, known.shares))
+    if before is None:
+        # Where all are asked at once, nobody needs to know which is the newest.
+        before = BEYOND if step >= WHOLE_FROM else _newest(session) + 1
+    yield from _by_buckets(session, postgresql_query(asked), before, most, step)
+
+
+NEWEST_FIRST = text(
+    "SELECT rowid FROM ticket_search WHERE ticket_search MATCH :asked"
+    " AND rowid < :before ORDER BY rowid DESC LIMIT :most"
+)
+NEWEST = select(func.max(Ticket.id))
+
+
+def _newest(session: Session) -> int:
+    return ask(session, NEWEST).scalar() or 0
 
 
 SHARES = text(
@@ -140,22 +155,40 @@ SHARES = text(
 )
 
 
+class Known(NamedTuple):
+    """In which part of all cases common terms are, empty where nobody knows yet; and the newest case."""
+
+    shares: Mapping[str, float]
+    newest: int
+
+
 class TermStatistics:
-    """In which part of all cases common terms are, as PostgreSQL last counted; empty before it has."""
+    """What is known of terms, at most STATISTICS_LAST old: as PostgreSQL counts them, on SQLite of the newest cases."""
 
     def __init__(self) -> None:
-        self._read: tuple[str, float, Mapping[str, float]] = ("", 0.0, {})
+        self._read: tuple[str, float, Known] = ("", 0.0, Known({}, 0))
 
-    def read(self, session: Session) -> Mapping[str, float]:
-        store, at, shares = self._read
+    def read(self, session: Session) -> Known:
+        store, at, known = self._read
         if store != database.url() or time.monotonic() - at > STATISTICS_LAST:
-            row = session.execute(SHARES).one_or_none()
-            # Beyond the shares of the terms stand their least and greatest.
-            shares = (
-                {} if row is None or row[0] is None else dict(zip(row[0], row[1], strict=False))
-            )
-            self._read = (database.url(), time.monotonic(), shares)
-        return shares
+            shares = _sampled(session) if database.is_sqlite() else _counted(session)
+            known = Known(shares, _newest(session))
+            self._read = (database.url(), time.monotonic(), known)
+        return known
+
+
+def _counted(session: Session) -> dict[str, float]:
+    row = session.execute(SHARES).one_or_none()
+    if row is None or row[0] is None:
+        return {}
+    # Beyond the shares of the terms stand their least and greatest.
+    return dict(zip(row[0], row[1], strict=False))
+
+
+def _sampled(session: Session) -> dict[str, float]:
+    rows = ask(session, NEWEST_CASES).all()
+    found = Counter(term for row in rows for term in _terms_of_row(row))
+    return {term: times / len(rows) for term, times in found.items()}
 
 
 statistics = TermStatistics()
@@ -187,7 +220,7 @@ def _by_buckets(session: Session, asked: str, before: int, most: int, step: int)
         else:
             last = -1
         rest = most - found
-        ids = session.scalars(FOUND, {"asked": here, "before": before, "most": rest}).all()
+        ids = ask(session, FOUND, asked=here, before=before, most=rest).scalars().all()
         yield from ids
         found += len(ids)
         bucket = last
@@ -200,7 +233,7 @@ def _by_buckets(session: Session, asked: str, before: int, most: int, step: int)
 
 def lacks_terms(look: Look) -> bool:
     """Whether the store comes from before there was an index."""
-    return look.session.get(Counter, FILLED) is None
+    return look.session.get(StoredCounter, FILLED) is None
 
 
 @permit()
@@ -214,27 +247,19 @@ def fill_terms(work: Work) -> None:
         rows = store.execute(CASES_AFTER, {"last": last}).all()
         if not rows:
             break
-        texts = {row.id: text_key(row.title, row.words) for row in rows}
-        put_terms(
-            store,
-            [
-                (
-                    row.id,
-                    terms_of(
-                        names_key(row.number, row.customer_key, row.contact_key),
-                        texts[row.id],
-                        row.phone_digits or "",
-                    ),
-                )
-                for row in rows
-            ],
-        )
-        store.execute(WORDS_OF_OPEN, [{"of": each, "key": key} for each, key in texts.items()])
+        put_terms(store, [(row.id, _terms_of_row(row)) for row in rows])
+        words = [{"of": row.id, "key": text_key(row.title, row.words)} for row in rows]
+        store.execute(WORDS_OF_OPEN, words)
         last = rows[-1].id
-    work.session.add(Counter(name=FILLED, value=1))
+    work.session.add(StoredCounter(name=FILLED, value=1))
 
 
-CASES_AFTER = (
+def _terms_of_row(row: Any) -> list[str]:
+    names = names_key(row.number, row.customer_key, row.contact_key)
+    return terms_of(names, text_key(row.title, row.words), row.phone_digits or "")
+
+
+_CASES = (
     select(
         Ticket.id,
         Ticket.number,
@@ -246,10 +271,9 @@ CASES_AFTER = (
     )
     .outerjoin(Customer, Customer.id == Ticket.customer_id)
     .outerjoin(Contact, Contact.id == Ticket.contact_id)
-    .where(Ticket.id > bindparam("last"))
-    .order_by(Ticket.id)
-    .limit(CASES_AT_ONCE)
 )
+CASES_AFTER = _CASES.where(Ticket.id > bindparam("last")).order_by(Ticket.id).limit(CASES_AT_ONCE)
+NEWEST_CASES = _CASES.order_by(Ticket.id.desc()).limit(SAMPLED)
 WORDS_OF_OPEN = (
     update(QueueRow).where(QueueRow.ticket_id == bindparam("of")).values(text_key=bindparam("key"))
 )
