@@ -249,13 +249,12 @@ def _used_name(used: UsedPart) -> str:
 
 
 def _use_part(visit: VisitCard, key: str) -> None:
-    doors.submit(
-        actions.use_part,
-        key=key,
-        visit_id=visit.id,
-        part_id=st.session_state[f"visits.part.which.{key}"],
-        quantity=st.session_state[f"visits.part.quantity.{key}"],
-    )
+    part_id = st.session_state.get(f"visits.part.which.{key}")
+    quantity = st.session_state.get(f"visits.part.quantity.{key}")
+    if part_id is None or quantity is None:
+        # An impatient tap, of a form that has been answered and has gone since.
+        return
+    doors.submit(actions.use_part, key=key, visit_id=visit.id, part_id=part_id, quantity=quantity)
 
 
 def _signature(visit: VisitCard) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from lib.people.sessions import find_session, hash_token
 from lib.shared import clock, words
 from lib.shared.clock import SHANGHAI
 from lib.shared.work import Actor, look, perform, system
+from lib.ui import field_work
 from lib.ui.components.field import tap_of
 from lib.visits import actions
 from tests.cast import Cast
@@ -444,3 +446,13 @@ def submit(at: AppTest, words_key: str) -> None:
 def on_hand(part_id: int) -> int:
     with store.ReadSession() as session:
         return session.get_one(Part, part_id).on_hand
+
+
+def test_a_tap_on_a_form_of_parts_that_has_gone_is_passed_over(monkeypatch):
+    sent = []
+    told = {"visits.part.which.there": 4, "visits.part.quantity.there": 2}
+    monkeypatch.setattr(field_work.st, "session_state", told)
+    monkeypatch.setattr(field_work.doors, "submit", lambda *_, **asked: sent.append(asked))
+    for key in ("there", "gone"):
+        field_work._use_part(SimpleNamespace(id=3), key)
+    assert sent == [{"key": "there", "visit_id": 3, "part_id": 4, "quantity": 2}]
