@@ -325,7 +325,7 @@ def perform(
     for attempt in range(1, TRIES + 1):
         try:
             # At first the form is taken for new: that it is not, its key says when it is written.
-            answer: T = _written(asked) if attempt == 1 else _write([asked], ask_first=True)[0]
+            answer: T = _written(asked) if attempt == 1 else _write_alone(asked, ask_first=True)
             return answer
         except (Refusal, StaleDataError) as refused:
             first = None if form is None else _answer_instead(form, actor, now)
@@ -414,18 +414,18 @@ class _Asked:
 def _written(asked: _Asked) -> Any:
     """The answer, committed; with others of the moment where the action allows it."""
     if not asked.action.__dict__.get("grouped"):
-        return _write([asked])[0]
+        return _write_alone(asked)
     try:
         return _groups.run(asked)
     except database.Busy:
         raise Refusal("desk_busy") from None
     except Undone:
-        return _write([asked])[0]
+        return _write_alone(asked)
 
 
-def _write(group: Sequence[_Asked], *, ask_first: bool = False) -> list[Any]:
+def _write_alone(asked: _Asked, *, ask_first: bool = False) -> Any:
     with _writing() as session:
-        return _do(session, group, ask_first=ask_first)
+        return _do(session, [asked], ask_first=ask_first)[0]
 
 
 def _write_group(take: Callable[[], Sequence[_Asked]]) -> list[Any]:

@@ -722,9 +722,9 @@ def _ensure_of_customer(
         (site_id, beside.site_of),
         (item_id, beside.item_of),
     )
-    if any(asked is not None and whose is None for asked, whose in named):
+    if any(named_id is not None and whose is None for named_id, whose in named):
         raise Refusal("not_found")
-    if any(asked is not None and whose != customer_id for asked, whose in named):
+    if any(named_id is not None and whose != customer_id for named_id, whose in named):
         raise Refusal("not_of_customer")
     if item_id is not None and site_id not in (None, beside.item_at):
         raise Refusal("not_of_customer")

@@ -149,9 +149,11 @@ def _newest(session: Session) -> int:
     return ask(session, NEWEST).scalar() or 0
 
 
-SHARES = text(
-    "SELECT CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs FROM pg_stats"
-    " WHERE schemaname = current_schema() AND tablename = 'ticket_search' AND attname = 'terms'"
+COUNTED = text(
+    "SELECT (SELECT max(id) FROM tickets),"
+    " CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs"
+    " FROM (SELECT 1) AS one LEFT JOIN pg_stats"
+    " ON schemaname = current_schema() AND tablename = 'ticket_search' AND attname = 'terms'"
 )
 
 
@@ -171,24 +173,22 @@ class TermStatistics:
     def read(self, session: Session) -> Known:
         store, at, known = self._read
         if store != database.url() or time.monotonic() - at > STATISTICS_LAST:
-            shares = _sampled(session) if database.is_sqlite() else _counted(session)
-            known = Known(shares, _newest(session))
+            known = _sampled(session) if database.is_sqlite() else _counted(session)
             self._read = (database.url(), time.monotonic(), known)
         return known
 
 
-def _counted(session: Session) -> dict[str, float]:
-    row = session.execute(SHARES).one_or_none()
-    if row is None or row[0] is None:
-        return {}
+def _counted(session: Session) -> Known:
+    newest, terms, shares = ask(session, COUNTED).one()
     # Beyond the shares of the terms stand their least and greatest.
-    return dict(zip(row[0], row[1], strict=False))
+    return Known(dict(zip(terms or (), shares or (), strict=False)), newest or 0)
 
 
-def _sampled(session: Session) -> dict[str, float]:
+def _sampled(session: Session) -> Known:
     rows = ask(session, NEWEST_CASES).all()
     found = Counter(term for row in rows for term in _terms_of_row(row))
-    return {term: times / len(rows) for term, times in found.items()}
+    shares = {term: times / len(rows) for term, times in found.items()}
+    return Known(shares, rows[0].id if rows else 0)
 
 
 statistics = TermStatistics()

@@ -459,7 +459,7 @@ def test_a_search_looks_into_the_index_and_reads_no_more_rows_than_it_may(
 ) -> None:
     write_cases(now, [{"words": TEXTS[0]} for _ in range(30)])
     # What is common the first search of ten minutes asks besides, and of who works here the first since a change.
-    for most in (8, 5):
+    for most in (7, 5):
         with statements(database.reader()) as sent:
             found(cast.hotline, now, "电机")
         assert len(sent) <= most, "\n".join(told for told, _ in sent)
